@@ -1,0 +1,77 @@
+# vego: vectors and an index for nearest neighbours in PostgreSQL
+#
+#	make && make install
+#	make installcheck			regression tests, against a running server
+#	make check-kernels			distance kernels, without a server
+#	make lint					the layers of src/README, as far as grep sees
+#
+# Packaged servers build extensions without tracking headers: after a change of
+# a header, `make clean` first, or use the rule at the end of this file, which
+# rebuilds everything when any header is newer.
+
+MODULE_big = vego
+EXTENSION = vego
+DATA = sql/vego--0.1.0.sql
+PGFILEDESC = "vego - vectors and nearest-neighbour index"
+
+OBJS = \
+	src/build.o \
+	src/code.o \
+	src/cost.o \
+	src/distance.o \
+	src/float_text.o \
+	src/graph.o \
+	src/graph_select.o \
+	src/heap.o \
+	src/insert.o \
+	src/nodes.o \
+	src/opclass.o \
+	src/options.o \
+	src/page.o \
+	src/pageedit.o \
+	src/partition.o \
+	src/scan.o \
+	src/search.o \
+	src/vacuum.o \
+	src/validate.o \
+	src/value.o \
+	src/vector.o \
+	src/vector_aggregate.o \
+	src/vector_cast.o \
+	src/vector_io.o \
+	src/vector_ops.o \
+	src/vego.o \
+	src/visited.o \
+	src/simd/kernels_avx2.o \
+	src/simd/kernels_avx512.o \
+	src/simd/kernels_choose.o \
+	src/simd/kernels_neon.o \
+	src/simd/kernels_scalar.o
+
+REGRESS = \
+	vector_io \
+	vector_binary \
+	vector_cast \
+	vector_ops \
+	vector_functions \
+	vector_distance \
+	vector_aggregates \
+	vector_catalog
+REGRESS_OPTS = --load-extension=vego
+
+PG_CPPFLAGS = -I$(srcdir)/src
+EXTRA_CLEAN = test/kernels bench/kernels
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(OBJS): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/simd/*.h)
+
+SIMD_SOURCES = $(wildcard $(srcdir)/src/simd/*.c)
+
+check-kernels: $(srcdir)/test/kernels.c $(SIMD_SOURCES)
+	$(CC) -O2 -I$(srcdir)/src -o test/kernels $^ -lm
+	test/kernels
+
+.PHONY: check-kernels lint

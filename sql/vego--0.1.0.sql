@@ -1,0 +1,635 @@
+/* vego: vectors and an index for nearest neighbours */
+
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION vego" to load this file. \quit
+
+-- How this script stays safe on a search path that others may write to:
+-- every name that is not ours is qualified; ours are created, never replaced,
+-- so that one that exists already is an error; and a function, operator or
+-- type of ours is found by its exact argument types, in the first schema of
+-- the path, which is the one it was just created in.
+
+-- pgvector defines the same names; the two can live in one database, but not
+-- in one schema.
+DO $do$
+DECLARE
+	existing pg_catalog.oid;
+	owner pg_catalog.name;
+BEGIN
+	SELECT t.oid INTO existing
+	FROM pg_catalog.pg_type AS t
+	JOIN pg_catalog.pg_namespace AS n
+		ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
+	WHERE n.nspname OPERATOR(pg_catalog.=) pg_catalog.current_schema()
+	  AND t.typname OPERATOR(pg_catalog.=) 'vector'::pg_catalog.name;
+
+	IF NOT FOUND THEN
+		RETURN;
+	END IF;
+
+	SELECT e.extname INTO owner
+	FROM pg_catalog.pg_depend AS d
+	JOIN pg_catalog.pg_extension AS e
+		ON e.oid OPERATOR(pg_catalog.=) d.refobjid
+	WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_type'::pg_catalog.regclass::pg_catalog.oid
+	  AND d.objid OPERATOR(pg_catalog.=) existing
+	  AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass::pg_catalog.oid
+	  AND d.deptype OPERATOR(pg_catalog.=) 'e'::pg_catalog."char";
+
+	IF owner OPERATOR(pg_catalog.=) 'vector'::pg_catalog.name THEN
+		RAISE EXCEPTION USING
+			ERRCODE = 'duplicate_object',
+			MESSAGE = pg_catalog.format(
+				'schema "%s" already has a type "vector", that of pgvector',
+				pg_catalog.current_schema()),
+			DETAIL = 'Both extensions define it, so each needs a schema of its own.',
+			HINT = 'Use another schema: CREATE SCHEMA vego; CREATE EXTENSION vego SCHEMA vego;';
+	END IF;
+	RAISE EXCEPTION USING
+		ERRCODE = 'duplicate_object',
+		MESSAGE = pg_catalog.format(
+			'schema "%s" already has a type "vector"',
+			pg_catalog.current_schema()),
+		HINT = 'Use another schema: CREATE SCHEMA vego; CREATE EXTENSION vego SCHEMA vego;';
+END
+$do$;
+
+--
+-- The type vector
+--
+
+CREATE TYPE vector;
+
+CREATE FUNCTION vector_in(pg_catalog.cstring, pg_catalog.oid, pg_catalog.int4)
+	RETURNS vector
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_vector_in';
+COMMENT ON FUNCTION vector_in(pg_catalog.cstring, pg_catalog.oid, pg_catalog.int4) IS
+	'I/O';
+
+CREATE FUNCTION vector_out(vector)
+	RETURNS pg_catalog.cstring
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_vector_out';
+COMMENT ON FUNCTION vector_out(vector) IS
+	'I/O';
+
+CREATE FUNCTION vector_recv(pg_catalog.internal, pg_catalog.oid, pg_catalog.int4)
+	RETURNS vector
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_vector_recv';
+COMMENT ON FUNCTION vector_recv(pg_catalog.internal, pg_catalog.oid, pg_catalog.int4) IS
+	'I/O';
+
+CREATE FUNCTION vector_send(vector)
+	RETURNS pg_catalog.bytea
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_vector_send';
+COMMENT ON FUNCTION vector_send(vector) IS
+	'I/O';
+
+CREATE FUNCTION vector_typmod_in(pg_catalog.cstring[])
+	RETURNS pg_catalog.int4
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_vector_typmod_in';
+COMMENT ON FUNCTION vector_typmod_in(pg_catalog.cstring[]) IS
+	'I/O typmod';
+
+CREATE TYPE vector (
+	INPUT = vector_in,
+	OUTPUT = vector_out,
+	RECEIVE = vector_recv,
+	SEND = vector_send,
+	TYPMOD_IN = vector_typmod_in,
+	INTERNALLENGTH = VARIABLE,
+	ALIGNMENT = pg_catalog.int4,
+	STORAGE = external
+);
+COMMENT ON TYPE vector IS
+	'single-precision vector of 1 to 16000 dimensions, such as [1,2,3]';
+
+--
+-- Casts
+--
+
+CREATE FUNCTION vector(vector, pg_catalog.int4, pg_catalog.bool)
+	RETURNS vector
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_vector_coerce';
+COMMENT ON FUNCTION vector(vector, pg_catalog.int4, pg_catalog.bool) IS
+	'adjust vector() to typmod length';
+
+CREATE FUNCTION array_to_vector(pg_catalog.int4[], pg_catalog.int4, pg_catalog.bool)
+	RETURNS vector
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_vector_from_int4_array';
+COMMENT ON FUNCTION array_to_vector(pg_catalog.int4[], pg_catalog.int4, pg_catalog.bool) IS
+	'convert array to vector';
+
+CREATE FUNCTION array_to_vector(pg_catalog.float4[], pg_catalog.int4, pg_catalog.bool)
+	RETURNS vector
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_vector_from_float4_array';
+COMMENT ON FUNCTION array_to_vector(pg_catalog.float4[], pg_catalog.int4, pg_catalog.bool) IS
+	'convert array to vector';
+
+CREATE FUNCTION array_to_vector(pg_catalog.float8[], pg_catalog.int4, pg_catalog.bool)
+	RETURNS vector
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_vector_from_float8_array';
+COMMENT ON FUNCTION array_to_vector(pg_catalog.float8[], pg_catalog.int4, pg_catalog.bool) IS
+	'convert array to vector';
+
+CREATE FUNCTION array_to_vector(pg_catalog."numeric"[], pg_catalog.int4, pg_catalog.bool)
+	RETURNS vector
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_vector_from_numeric_array';
+COMMENT ON FUNCTION array_to_vector(pg_catalog."numeric"[], pg_catalog.int4, pg_catalog.bool) IS
+	'convert array to vector';
+
+CREATE FUNCTION vector_to_float4(vector, pg_catalog.int4, pg_catalog.bool)
+	RETURNS pg_catalog.float4[]
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_vector_to_float4_array';
+COMMENT ON FUNCTION vector_to_float4(vector, pg_catalog.int4, pg_catalog.bool) IS
+	'convert vector to real[]';
+
+CREATE CAST (vector AS vector)
+	WITH FUNCTION vector(vector, pg_catalog.int4, pg_catalog.bool)
+	AS IMPLICIT;
+COMMENT ON CAST (vector AS vector) IS
+	'check the number of dimensions';
+
+CREATE CAST (vector AS pg_catalog.float4[])
+	WITH FUNCTION vector_to_float4(vector, pg_catalog.int4, pg_catalog.bool)
+	AS IMPLICIT;
+COMMENT ON CAST (vector AS pg_catalog.float4[]) IS
+	'the elements, unchanged';
+
+CREATE CAST (pg_catalog.int4[] AS vector)
+	WITH FUNCTION array_to_vector(pg_catalog.int4[], pg_catalog.int4, pg_catalog.bool)
+	AS ASSIGNMENT;
+COMMENT ON CAST (pg_catalog.int4[] AS vector) IS
+	'each element rounded to single precision';
+
+CREATE CAST (pg_catalog.float4[] AS vector)
+	WITH FUNCTION array_to_vector(pg_catalog.float4[], pg_catalog.int4, pg_catalog.bool)
+	AS ASSIGNMENT;
+COMMENT ON CAST (pg_catalog.float4[] AS vector) IS
+	'the elements, unchanged';
+
+CREATE CAST (pg_catalog.float8[] AS vector)
+	WITH FUNCTION array_to_vector(pg_catalog.float8[], pg_catalog.int4, pg_catalog.bool)
+	AS ASSIGNMENT;
+COMMENT ON CAST (pg_catalog.float8[] AS vector) IS
+	'each element rounded to single precision';
+
+CREATE CAST (pg_catalog."numeric"[] AS vector)
+	WITH FUNCTION array_to_vector(pg_catalog."numeric"[], pg_catalog.int4, pg_catalog.bool)
+	AS ASSIGNMENT;
+COMMENT ON CAST (pg_catalog."numeric"[] AS vector) IS
+	'each element rounded to single precision';
+
+--
+-- Distances
+--
+
+CREATE FUNCTION l2_distance(vector, vector)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_vector_l2_distance';
+COMMENT ON FUNCTION l2_distance(vector, vector) IS
+	'Euclidean distance';
+
+CREATE FUNCTION inner_product(vector, vector)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_vector_inner_product';
+COMMENT ON FUNCTION inner_product(vector, vector) IS
+	'inner product';
+
+CREATE FUNCTION cosine_distance(vector, vector)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_vector_cosine_distance';
+COMMENT ON FUNCTION cosine_distance(vector, vector) IS
+	'cosine distance, 1 - cos of the angle';
+
+CREATE FUNCTION l1_distance(vector, vector)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_vector_l1_distance';
+COMMENT ON FUNCTION l1_distance(vector, vector) IS
+	'taxicab distance';
+
+CREATE FUNCTION vector_negative_inner_product(vector, vector)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_vector_negative_inner_product';
+COMMENT ON FUNCTION vector_negative_inner_product(vector, vector) IS
+	'implementation of <#> operator';
+
+CREATE OPERATOR <-> (
+	LEFTARG = vector, RIGHTARG = vector,
+	FUNCTION = l2_distance,
+	COMMUTATOR = <->
+);
+COMMENT ON OPERATOR <-> (vector, vector) IS
+	'Euclidean distance';
+
+CREATE OPERATOR <#> (
+	LEFTARG = vector, RIGHTARG = vector,
+	FUNCTION = vector_negative_inner_product,
+	COMMUTATOR = <#>
+);
+COMMENT ON OPERATOR <#> (vector, vector) IS
+	'negative inner product';
+
+CREATE OPERATOR <=> (
+	LEFTARG = vector, RIGHTARG = vector,
+	FUNCTION = cosine_distance,
+	COMMUTATOR = <=>
+);
+COMMENT ON OPERATOR <=> (vector, vector) IS
+	'cosine distance';
+
+CREATE OPERATOR <+> (
+	LEFTARG = vector, RIGHTARG = vector,
+	FUNCTION = l1_distance,
+	COMMUTATOR = <+>
+);
+COMMENT ON OPERATOR <+> (vector, vector) IS
+	'taxicab distance';
+
+--
+-- Functions
+--
+
+CREATE FUNCTION vector_dims(vector)
+	RETURNS pg_catalog.int4
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_vector_dims';
+COMMENT ON FUNCTION vector_dims(vector) IS
+	'number of dimensions';
+
+CREATE FUNCTION vector_norm(vector)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_vector_norm';
+COMMENT ON FUNCTION vector_norm(vector) IS
+	'Euclidean norm';
+
+CREATE FUNCTION l2_normalize(vector)
+	RETURNS vector
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_vector_l2_normalize';
+COMMENT ON FUNCTION l2_normalize(vector) IS
+	'vector of the same direction with Euclidean norm 1';
+
+CREATE FUNCTION subvector(vector, pg_catalog.int4, pg_catalog.int4)
+	RETURNS vector
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_vector_subvector';
+COMMENT ON FUNCTION subvector(vector, pg_catalog.int4, pg_catalog.int4) IS
+	'elements from a start (counted from 1), as many as a count';
+
+CREATE FUNCTION binary_quantize(vector)
+	RETURNS pg_catalog."bit"
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_vector_binary_quantize';
+COMMENT ON FUNCTION binary_quantize(vector) IS
+	'one bit an element, set where it is above 0';
+
+--
+-- Arithmetic
+--
+
+CREATE FUNCTION vector_add(vector, vector)
+	RETURNS vector
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_vector_add';
+COMMENT ON FUNCTION vector_add(vector, vector) IS
+	'implementation of + operator';
+
+CREATE FUNCTION vector_sub(vector, vector)
+	RETURNS vector
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_vector_sub';
+COMMENT ON FUNCTION vector_sub(vector, vector) IS
+	'implementation of - operator';
+
+CREATE FUNCTION vector_mul(vector, vector)
+	RETURNS vector
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_vector_mul';
+COMMENT ON FUNCTION vector_mul(vector, vector) IS
+	'implementation of * operator';
+
+CREATE FUNCTION vector_concat(vector, vector)
+	RETURNS vector
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_vector_concat';
+COMMENT ON FUNCTION vector_concat(vector, vector) IS
+	'implementation of || operator';
+
+CREATE OPERATOR + (
+	LEFTARG = vector, RIGHTARG = vector,
+	FUNCTION = vector_add,
+	COMMUTATOR = +
+);
+COMMENT ON OPERATOR + (vector, vector) IS
+	'add element by element';
+
+CREATE OPERATOR - (
+	LEFTARG = vector, RIGHTARG = vector,
+	FUNCTION = vector_sub
+);
+COMMENT ON OPERATOR - (vector, vector) IS
+	'subtract element by element';
+
+CREATE OPERATOR * (
+	LEFTARG = vector, RIGHTARG = vector,
+	FUNCTION = vector_mul,
+	COMMUTATOR = *
+);
+COMMENT ON OPERATOR * (vector, vector) IS
+	'multiply element by element';
+
+CREATE OPERATOR || (
+	LEFTARG = vector, RIGHTARG = vector,
+	FUNCTION = vector_concat
+);
+COMMENT ON OPERATOR || (vector, vector) IS
+	'concatenate';
+
+--
+-- Order, as of arrays: the first elements that differ decide
+--
+
+CREATE FUNCTION vector_lt(vector, vector)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_vector_lt';
+COMMENT ON FUNCTION vector_lt(vector, vector) IS
+	'implementation of < operator';
+
+CREATE FUNCTION vector_le(vector, vector)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_vector_le';
+COMMENT ON FUNCTION vector_le(vector, vector) IS
+	'implementation of <= operator';
+
+CREATE FUNCTION vector_eq(vector, vector)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_vector_eq';
+COMMENT ON FUNCTION vector_eq(vector, vector) IS
+	'implementation of = operator';
+
+CREATE FUNCTION vector_ne(vector, vector)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_vector_ne';
+COMMENT ON FUNCTION vector_ne(vector, vector) IS
+	'implementation of <> operator';
+
+CREATE FUNCTION vector_ge(vector, vector)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_vector_ge';
+COMMENT ON FUNCTION vector_ge(vector, vector) IS
+	'implementation of >= operator';
+
+CREATE FUNCTION vector_gt(vector, vector)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_vector_gt';
+COMMENT ON FUNCTION vector_gt(vector, vector) IS
+	'implementation of > operator';
+
+CREATE FUNCTION vector_cmp(vector, vector)
+	RETURNS pg_catalog.int4
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_vector_cmp';
+COMMENT ON FUNCTION vector_cmp(vector, vector) IS
+	'less-equal-greater';
+
+CREATE OPERATOR < (
+	LEFTARG = vector, RIGHTARG = vector,
+	FUNCTION = vector_lt,
+	COMMUTATOR = >,
+	NEGATOR = >=,
+	RESTRICT = pg_catalog.scalarltsel,
+	JOIN = pg_catalog.scalarltjoinsel
+);
+COMMENT ON OPERATOR < (vector, vector) IS
+	'less than';
+
+CREATE OPERATOR <= (
+	LEFTARG = vector, RIGHTARG = vector,
+	FUNCTION = vector_le,
+	COMMUTATOR = >=,
+	NEGATOR = >,
+	RESTRICT = pg_catalog.scalarlesel,
+	JOIN = pg_catalog.scalarlejoinsel
+);
+COMMENT ON OPERATOR <= (vector, vector) IS
+	'less than or equal';
+
+CREATE OPERATOR = (
+	LEFTARG = vector, RIGHTARG = vector,
+	FUNCTION = vector_eq,
+	COMMUTATOR = =,
+	NEGATOR = <>,
+	RESTRICT = pg_catalog.eqsel,
+	JOIN = pg_catalog.eqjoinsel,
+	MERGES
+);
+COMMENT ON OPERATOR = (vector, vector) IS
+	'equal';
+
+CREATE OPERATOR <> (
+	LEFTARG = vector, RIGHTARG = vector,
+	FUNCTION = vector_ne,
+	COMMUTATOR = <>,
+	NEGATOR = =,
+	RESTRICT = pg_catalog.neqsel,
+	JOIN = pg_catalog.neqjoinsel
+);
+COMMENT ON OPERATOR <> (vector, vector) IS
+	'not equal';
+
+CREATE OPERATOR >= (
+	LEFTARG = vector, RIGHTARG = vector,
+	FUNCTION = vector_ge,
+	COMMUTATOR = <=,
+	NEGATOR = <,
+	RESTRICT = pg_catalog.scalargesel,
+	JOIN = pg_catalog.scalargejoinsel
+);
+COMMENT ON OPERATOR >= (vector, vector) IS
+	'greater than or equal';
+
+CREATE OPERATOR > (
+	LEFTARG = vector, RIGHTARG = vector,
+	FUNCTION = vector_gt,
+	COMMUTATOR = <,
+	NEGATOR = <=,
+	RESTRICT = pg_catalog.scalargtsel,
+	JOIN = pg_catalog.scalargtjoinsel
+);
+COMMENT ON OPERATOR > (vector, vector) IS
+	'greater than';
+
+CREATE OPERATOR FAMILY vector_ops USING btree;
+COMMENT ON OPERATOR FAMILY vector_ops USING btree IS
+	'order of vectors, element by element';
+
+CREATE OPERATOR CLASS vector_ops
+	DEFAULT FOR TYPE vector USING btree FAMILY vector_ops AS
+	OPERATOR 1 < (vector, vector),
+	OPERATOR 2 <= (vector, vector),
+	OPERATOR 3 = (vector, vector),
+	OPERATOR 4 >= (vector, vector),
+	OPERATOR 5 > (vector, vector),
+	FUNCTION 1 vector_cmp(vector, vector);
+COMMENT ON OPERATOR CLASS vector_ops USING btree IS
+	'order of vectors, element by element';
+
+--
+-- Aggregates
+--
+
+CREATE FUNCTION vector_accum(pg_catalog.float8[], vector)
+	RETURNS pg_catalog.float8[]
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_vector_accum';
+COMMENT ON FUNCTION vector_accum(pg_catalog.float8[], vector) IS
+	'aggregate transition function';
+
+CREATE FUNCTION vector_combine(pg_catalog.float8[], pg_catalog.float8[])
+	RETURNS pg_catalog.float8[]
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_vector_combine';
+COMMENT ON FUNCTION vector_combine(pg_catalog.float8[], pg_catalog.float8[]) IS
+	'aggregate combine function';
+
+CREATE FUNCTION vector_avg(pg_catalog.float8[])
+	RETURNS vector
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_vector_avg';
+COMMENT ON FUNCTION vector_avg(pg_catalog.float8[]) IS
+	'aggregate final function';
+
+CREATE FUNCTION vector_sum(pg_catalog.float8[])
+	RETURNS vector
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_vector_sum';
+COMMENT ON FUNCTION vector_sum(pg_catalog.float8[]) IS
+	'aggregate final function';
+
+CREATE AGGREGATE avg(vector) (
+	SFUNC = vector_accum,
+	STYPE = pg_catalog.float8[],
+	FINALFUNC = vector_avg,
+	COMBINEFUNC = vector_combine,
+	INITCOND = '{0}',
+	PARALLEL = safe
+);
+COMMENT ON AGGREGATE avg(vector) IS
+	'the average of all vectors, element by element';
+
+CREATE AGGREGATE sum(vector) (
+	SFUNC = vector_accum,
+	STYPE = pg_catalog.float8[],
+	FINALFUNC = vector_sum,
+	COMBINEFUNC = vector_combine,
+	INITCOND = '{0}',
+	PARALLEL = safe
+);
+COMMENT ON AGGREGATE sum(vector) IS
+	'the sum of all vectors, element by element';
+
+--
+-- The access method vego_hnsw
+--
+
+CREATE FUNCTION vego_hnsw_handler(pg_catalog.internal)
+	RETURNS pg_catalog.index_am_handler
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'vego_hnsw_handler';
+COMMENT ON FUNCTION vego_hnsw_handler(pg_catalog.internal) IS
+	'vego_hnsw index access method handler';
+
+CREATE ACCESS METHOD vego_hnsw TYPE INDEX HANDLER vego_hnsw_handler;
+COMMENT ON ACCESS METHOD vego_hnsw IS
+	'nearest neighbours in exact order, from an HNSW graph over quantized vectors';
+
+CREATE FUNCTION vego_vector_l2_support(pg_catalog.internal)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_vector_l2_support';
+COMMENT ON FUNCTION vego_vector_l2_support(pg_catalog.internal) IS
+	'vego_hnsw support';
+
+CREATE FUNCTION vego_vector_ip_support(pg_catalog.internal)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_vector_ip_support';
+COMMENT ON FUNCTION vego_vector_ip_support(pg_catalog.internal) IS
+	'vego_hnsw support';
+
+CREATE FUNCTION vego_vector_cosine_support(pg_catalog.internal)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_vector_cosine_support';
+COMMENT ON FUNCTION vego_vector_cosine_support(pg_catalog.internal) IS
+	'vego_hnsw support';
+
+CREATE FUNCTION vego_vector_l1_support(pg_catalog.internal)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_vector_l1_support';
+COMMENT ON FUNCTION vego_vector_l1_support(pg_catalog.internal) IS
+	'vego_hnsw support';
+
+CREATE OPERATOR CLASS vector_l2_ops
+	DEFAULT FOR TYPE vector USING vego_hnsw AS
+	OPERATOR 1 <-> (vector, vector) FOR ORDER BY pg_catalog.float_ops,
+	FUNCTION 1 l2_distance(vector, vector),
+	FUNCTION 2 vego_vector_l2_support(pg_catalog.internal);
+COMMENT ON OPERATOR CLASS vector_l2_ops USING vego_hnsw IS
+	'Euclidean distance, <->';
+COMMENT ON OPERATOR FAMILY vector_l2_ops USING vego_hnsw IS
+	'Euclidean distance, <->';
+
+CREATE OPERATOR CLASS vector_ip_ops
+	FOR TYPE vector USING vego_hnsw AS
+	OPERATOR 1 <#> (vector, vector) FOR ORDER BY pg_catalog.float_ops,
+	FUNCTION 1 vector_negative_inner_product(vector, vector),
+	FUNCTION 2 vego_vector_ip_support(pg_catalog.internal);
+COMMENT ON OPERATOR CLASS vector_ip_ops USING vego_hnsw IS
+	'negative inner product, <#>';
+COMMENT ON OPERATOR FAMILY vector_ip_ops USING vego_hnsw IS
+	'negative inner product, <#>';
+
+CREATE OPERATOR CLASS vector_cosine_ops
+	FOR TYPE vector USING vego_hnsw AS
+	OPERATOR 1 <=> (vector, vector) FOR ORDER BY pg_catalog.float_ops,
+	FUNCTION 1 cosine_distance(vector, vector),
+	FUNCTION 2 vego_vector_cosine_support(pg_catalog.internal);
+COMMENT ON OPERATOR CLASS vector_cosine_ops USING vego_hnsw IS
+	'cosine distance, <=>; zero vectors are not indexed';
+COMMENT ON OPERATOR FAMILY vector_cosine_ops USING vego_hnsw IS
+	'cosine distance, <=>';
+
+CREATE OPERATOR CLASS vector_l1_ops
+	FOR TYPE vector USING vego_hnsw AS
+	OPERATOR 1 <+> (vector, vector) FOR ORDER BY pg_catalog.float_ops,
+	FUNCTION 1 l1_distance(vector, vector),
+	FUNCTION 2 vego_vector_l1_support(pg_catalog.internal);
+COMMENT ON OPERATOR CLASS vector_l1_ops USING vego_hnsw IS
+	'taxicab distance, <+>';
+COMMENT ON OPERATOR FAMILY vector_l1_ops USING vego_hnsw IS
+	'taxicab distance, <+>';

@@ -1,0 +1,47 @@
+/*
+ * am.h
+ *	  The access method's callbacks, spelt as the server spells them.
+ */
+#ifndef VEGO_AM_H
+#define VEGO_AM_H
+
+#include "access/amapi.h"
+#include "nodes/pathnodes.h"
+
+/* build.c */
+extern IndexBuildResult *vegobuild(Relation heap, Relation index,
+								   struct IndexInfo *indexInfo);
+extern void vegobuildempty(Relation index);
+extern char *vegobuildphasename(int64 phasenum);
+
+/* insert.c */
+extern bool vegoinsert(Relation index, Datum *values, bool *isnull,
+					   ItemPointer heap_tid, Relation heap,
+					   IndexUniqueCheck checkUnique, bool indexUnchanged,
+					   struct IndexInfo *indexInfo);
+
+/* scan.c */
+extern IndexScanDesc vegobeginscan(Relation index, int nkeys, int norderbys);
+extern void vegorescan(IndexScanDesc scan, ScanKey keys, int nkeys,
+					   ScanKey orderbys, int norderbys);
+extern bool vegogettuple(IndexScanDesc scan, ScanDirection dir);
+extern void vegoendscan(IndexScanDesc scan);
+
+/* vacuum.c */
+extern IndexBulkDeleteResult *vegobulkdelete(IndexVacuumInfo *info,
+											 IndexBulkDeleteResult *stats,
+											 IndexBulkDeleteCallback callback,
+											 void *callback_state);
+extern IndexBulkDeleteResult *vegovacuumcleanup(IndexVacuumInfo *info,
+												IndexBulkDeleteResult *stats);
+
+/* cost.c */
+extern void vegocostestimate(PlannerInfo *root, IndexPath *path,
+							 double loop_count, Cost *startup_cost,
+							 Cost *total_cost, Selectivity *selectivity,
+							 double *correlation, double *pages);
+
+/* validate.c */
+extern bool vegovalidate(Oid opclassoid);
+
+#endif							/* VEGO_AM_H */

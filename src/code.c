@@ -1,0 +1,377 @@
+/*
+ * code.c
+ *	  How is a vector quantized, and how far apart are two codes?
+ */
+#include "postgres.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "code.h"
+#include "simd/kernels.h"
+
+/* Standard deviations a bound allows for: one side, 3e-7 of a normal. */
+#define BOUND_DEVIATIONS 5.0
+
+/* A query value is step * (128 * high + low), |128 * high + low| <= this. */
+#define QUERY_TOP (127 * 128 + 63)
+
+void
+vego_coder_init(VegoCoder *coder, VegoMetric metric, int dims, int bits,
+				double radius, const float *centre)
+{
+	coder->metric = metric;
+	coder->dims = dims;
+	coder->bits = bits;
+	coder->code_bytes = vego_code_bytes(dims, bits);
+	coder->radius = radius;
+	coder->centre = centre;
+}
+
+/*
+ * Centred values of x, of x / |x| under cosine, and their range.  Differences
+ * of the largest floats may overflow: then they are clamped, which leaves the
+ * order of everything that does not.
+ */
+static bool
+centre_values(const VegoCoder *coder, const float *x, float *out,
+			  float *smallest, float *largest)
+{
+	int			n = coder->dims;
+	double		scale = 1.0;
+
+	if (coder->metric == VEGO_COSINE)
+	{
+		double		norm2 = vego_kernels->dot(x, x, n);
+
+		/* the range in which neither squares nor 1 / norm leave fp32 */
+		if (!(norm2 > 1e-30 && norm2 < 1e30))
+		{
+			norm2 = 0.0;
+			for (int i = 0; i < n; i++)
+				norm2 += (double) x[i] * x[i];
+		}
+		if (norm2 == 0.0)
+			return false;
+		scale = 1.0 / sqrt(norm2);
+	}
+
+	if (scale <= FLT_MAX)
+		vego_kernels->centre(x, coder->centre, (float) scale, n, out,
+							 smallest, largest);
+	else
+		*smallest = *largest = NAN;	/* go the careful way */
+
+	if (!(*smallest >= -FLT_MAX && *largest <= FLT_MAX))
+	{
+		*smallest = FLT_MAX;
+		*largest = -FLT_MAX;
+		for (int i = 0; i < n; i++)
+		{
+			double		value = x[i] * scale -
+				(coder->centre ? coder->centre[i] : 0.0);
+
+			out[i] = (float) Max(-FLT_MAX, Min(FLT_MAX, value));
+			*smallest = Min(*smallest, out[i]);
+			*largest = Max(*largest, out[i]);
+		}
+	}
+	return true;
+}
+
+bool
+vego_encode(const VegoCoder *coder, const float *x, float *scratch,
+			VegoFactors *factors, uint8 *code)
+{
+	int			n = coder->dims;
+	int			top = coder->bits == 8 ? 255 : 15;
+	float		lo;
+	float		hi;
+	double		range;
+	double		lo2;
+	double		norm2;
+	int64		sum;
+	int64		squares;
+
+	if (!centre_values(coder, x, scratch, &lo, &hi))
+		return false;
+
+	/* halve first where the range of the largest floats would overflow */
+	range = (double) hi - lo;
+	if (range > FLT_MAX)
+	{
+		for (int i = 0; i < n; i++)
+			scratch[i] *= 0.5f;
+		lo *= 0.5f;
+		hi *= 0.5f;
+	}
+	factors->step = (float) (((double) hi - lo) / top);
+	if (factors->step < FLT_MIN)
+		factors->step = 0.0f;
+
+	if (coder->bits == 8)
+		sum = vego_kernels->quantize(scratch, n, lo,
+									 factors->step > 0.0f ? 1.0f / factors->step : 0.0f,
+									 top, code, &squares);
+	else
+	{
+		/*
+		 * One byte a dimension first, over the scratch: byte i is written after
+		 * float i has been read, and lies at or before it.
+		 */
+		int			bytes = coder->code_bytes;
+		uint8	   *wide = (uint8 *) scratch;
+
+		sum = vego_kernels->quantize(scratch, n, lo,
+									 factors->step > 0.0f ? 1.0f / factors->step : 0.0f,
+									 top, wide, &squares);
+		for (int j = 0; j < bytes; j++)
+			code[j] = wide[j] | (bytes + j < n ? wide[bytes + j] << 4 : 0);
+	}
+
+	if (range > FLT_MAX)
+	{
+		lo *= 2.0f;
+		factors->step *= 2.0f;
+	}
+	factors->lo = lo;
+	factors->mean = (float) (lo + (double) factors->step * sum / n);
+	lo2 = (double) lo * lo;
+	norm2 = n * lo2 + 2.0 * lo * factors->step * sum +
+		(double) factors->step * factors->step * squares;
+	factors->norm = (float) Min(sqrt(Max(norm2, 0.0)), FLT_MAX);
+	return true;
+}
+
+void
+vego_code_unpack(const VegoCoder *coder, const uint8 *code, uint8 *bytes)
+{
+	if (coder->bits == 8)
+		memcpy(bytes, code, coder->dims);
+	else
+	{
+		int			half = coder->code_bytes;
+
+		for (int j = 0; j < half; j++)
+			bytes[j] = code[j] & 0x0F;
+		for (int j = half; j < coder->dims; j++)
+			bytes[j] = code[j - half] >> 4;
+	}
+}
+
+static inline int
+code_element(const VegoCoder *coder, const uint8 *code, int i)
+{
+	if (coder->bits == 8)
+		return code[i];
+	return i < coder->code_bytes ?
+		code[i] & 0x0F : code[i - coder->code_bytes] >> 4;
+}
+
+void
+vego_decode(const VegoCoder *coder, const VegoFactors *factors,
+			const uint8 *code, float *x)
+{
+	for (int i = 0; i < coder->dims; i++)
+	{
+		double		value = factors->lo +
+			(double) factors->step * code_element(coder, code, i);
+
+		x[i] = (float) Max(-FLT_MAX, Min(FLT_MAX, value));
+	}
+}
+
+/* Whatever is not a number is far; so is whatever is beyond all numbers. */
+static inline double
+rank_or_far(double rank)
+{
+	return fabs(rank) <= DBL_MAX ? rank : DBL_MAX;
+}
+
+double
+vego_code_distance(const VegoCoder *coder,
+				   const VegoFactors *a_factors, const uint8 *a_code,
+				   const VegoFactors *b_factors, const uint8 *b_code)
+{
+	double		n = coder->dims;
+	double		dot;
+	double		distance;
+	double		lift;
+
+	if (coder->metric == VEGO_L1)
+	{
+		distance = 0.0;
+		for (int i = 0; i < coder->dims; i++)
+			distance += fabs(a_factors->lo - (double) b_factors->lo +
+							 (double) a_factors->step * code_element(coder, a_code, i) -
+							 (double) b_factors->step * code_element(coder, b_code, i));
+		return rank_or_far(distance);
+	}
+
+	dot = coder->bits == 8 ?
+		vego_kernels->code_dot8(a_code, b_code, coder->dims) :
+		vego_kernels->code_dot4(a_code, b_code, coder->code_bytes);
+	dot = dot * a_factors->step * b_factors->step +
+		n * a_factors->lo * b_factors->mean +
+		n * ((double) a_factors->mean - a_factors->lo) * b_factors->lo;
+	lift = vego_lift(coder, a_factors) - vego_lift(coder, b_factors);
+	distance = (double) a_factors->norm * a_factors->norm +
+		(double) b_factors->norm * b_factors->norm - 2.0 * dot + lift * lift;
+
+	return rank_or_far(Max(distance, 0.0));
+}
+
+void
+vego_query_init(VegoQuery *query, const VegoCoder *coder)
+{
+	/* the padding dimension of an odd number of four-bit codes stays 0 */
+	size_t		padded = (size_t) coder->dims + 1;
+
+	memset(query, 0, sizeof(*query));
+	query->coder = coder;
+	query->values = palloc0(padded * sizeof(float));
+	query->high = palloc0(padded);
+	query->low = palloc0(padded);
+}
+
+/* Quantizes the query's values, whose largest magnitude is given. */
+static void
+quantize_query(VegoQuery *query, double largest)
+{
+	int			n = query->coder->dims;
+	double		inverse;
+	double		sum = 0.0;
+	double		norm2 = 0.0;
+
+	query->step = largest / QUERY_TOP;
+	inverse = largest > 0.0 ? QUERY_TOP / largest : 0.0;
+	for (int i = 0; i < n; i++)
+	{
+		double		value = query->values[i];
+		int			whole = (int) rint(value * inverse);
+		int			high;
+
+		whole = Max(-QUERY_TOP, Min(QUERY_TOP, whole));
+		high = (whole + 64) >> 7;
+		query->high[i] = (int8) high;
+		query->low[i] = (int8) (whole - (high << 7));
+		sum += value;
+		norm2 += value * value;
+	}
+	query->sum = sum;
+	query->norm = sqrt(norm2);
+}
+
+bool
+vego_query_set(VegoQuery *query, const float *x)
+{
+	const VegoCoder *coder = query->coder;
+	float		smallest;
+	float		largest;
+
+	if (!centre_values(coder, x, query->values, &smallest, &largest))
+		return false;
+	query->rank_metric = coder->metric == VEGO_COSINE ? VEGO_L2 : coder->metric;
+	query->lift = 0.0;
+	quantize_query(query, Max(fabs(smallest), fabs(largest)));
+	return true;
+}
+
+void
+vego_query_set_code(VegoQuery *query, const VegoFactors *factors,
+					const uint8 *code)
+{
+	const VegoCoder *coder = query->coder;
+	double		largest = 0.0;
+
+	vego_decode(coder, factors, code, query->values);
+	for (int i = 0; i < coder->dims; i++)
+		largest = Max(largest, fabs(query->values[i]));
+	query->rank_metric = coder->metric == VEGO_L1 ? VEGO_L1 : VEGO_L2;
+	query->lift = vego_lift(coder, factors);
+	quantize_query(query, largest);
+}
+
+double
+vego_query_rank(const VegoQuery *query, const VegoFactors *factors,
+				const uint8 *code)
+{
+	const VegoCoder *coder = query->coder;
+	double		dot;
+	double		rank;
+
+	if (query->rank_metric == VEGO_L1)
+		return rank_or_far(coder->bits == 8 ?
+						   vego_kernels->query_l1_8(code, query->values, factors->lo,
+													factors->step, coder->dims) :
+						   vego_kernels->query_l1_4(code, query->values, factors->lo,
+													factors->step, coder->dims));
+
+	dot = coder->bits == 8 ?
+		vego_kernels->query_dot8(code, query->high, query->low, coder->dims) :
+		vego_kernels->query_dot4(code, query->high, query->low,
+								 coder->code_bytes);
+	dot = factors->lo * query->sum + dot * query->step * factors->step;
+
+	if (query->rank_metric == VEGO_INNER_PRODUCT)
+		return rank_or_far(-dot);
+
+	rank = query->norm * query->norm +
+		(double) factors->norm * factors->norm - 2.0 * dot;
+	if (coder->metric == VEGO_INNER_PRODUCT)
+	{
+		double		lift = vego_lift(coder, factors) - query->lift;
+
+		rank += lift * lift;
+	}
+	return rank_or_far(rank);
+}
+
+/*
+ * With x the vector, x + e what its code stands for, and e's elements
+ * independent and uniform within +-step/2:
+ *
+ *	 |q - x - e|^2 = |q - x|^2 - 2 (q - x).e + |e|^2
+ *
+ * where (q - x).e has the deviation |q - x| step / sqrt(12), and |e|^2 the
+ * mean n step^2 / 12 and the deviation step^2 sqrt(n / 180).  Solving for
+ * |q - x| with both errors at their worst gives the bound.  It holds for q = x
+ * as well, where a bound that subtracts a multiple of step from the estimated
+ * distance would not.
+ */
+double
+vego_query_bound(const VegoQuery *query, double rank, float step)
+{
+	double		n = query->coder->dims;
+	double		sigma = step / sqrt(12.0);
+	double		slip = query->step / sqrt(12.0);
+	double		rest;
+	double		distance;
+
+	switch (query->coder->metric)
+	{
+		case VEGO_INNER_PRODUCT:
+			return rank - BOUND_DEVIATIONS * query->norm * (sigma + slip);
+
+		case VEGO_L1:
+			/* where a difference is below step, its error has a mean */
+			return rank - n * step / 4 - BOUND_DEVIATIONS * sigma * sqrt(n);
+
+		case VEGO_L2:
+		case VEGO_COSINE:
+			break;
+	}
+
+	rest = rank - n * sigma * sigma
+		- BOUND_DEVIATIONS * (step * (double) step * sqrt(n / 180.0) +
+							  2.0 * query->norm * slip);
+	/* and what fp32 factors lose of the squared norms */
+	rest -= query->norm * query->norm * FLT_EPSILON;
+	if (rest <= 0.0)
+		return 0.0;
+	distance = sqrt(rest + BOUND_DEVIATIONS * BOUND_DEVIATIONS * sigma * sigma)
+		- BOUND_DEVIATIONS * sigma;
+	distance = Max(distance, 0.0);
+	return query->coder->metric == VEGO_COSINE ?
+		distance * distance / 2.0 : distance;
+}

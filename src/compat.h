@@ -1,0 +1,106 @@
+/*
+ * compat.h
+ *	  What differs between server versions 14 to 18, spelt as if the newest were
+ *	  the only one.  The only file that looks at PG_VERSION_NUM.
+ */
+#ifndef VEGO_COMPAT_H
+#define VEGO_COMPAT_H
+
+#include "postgres.h"
+
+#include "storage/buf_internals.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "utils/rel.h"
+
+#if PG_VERSION_NUM < 140000
+#error "vego needs PostgreSQL 14 or later"
+#endif
+
+/* 16 renamed relation file nodes to locators, and the fields of a buffer tag. */
+#if PG_VERSION_NUM < 160000
+typedef RelFileNode RelFileLocator;
+
+#define RelFileLocatorEquals(a, b) RelFileNodeEquals(a, b)
+
+static inline RelFileLocator
+vego_compat_locator(Relation rel)
+{
+	return rel->rd_node;
+}
+
+static inline bool
+vego_compat_tag_matches(const BufferTag *tag, const RelFileLocator *locator,
+						BlockNumber block)
+{
+	return tag->blockNum == block && tag->forkNum == MAIN_FORKNUM &&
+		tag->rnode.relNode == locator->relNode &&
+		tag->rnode.dbNode == locator->dbNode &&
+		tag->rnode.spcNode == locator->spcNode;
+}
+#else
+static inline RelFileLocator
+vego_compat_locator(Relation rel)
+{
+	return rel->rd_locator;
+}
+
+static inline bool
+vego_compat_tag_matches(const BufferTag *tag, const RelFileLocator *locator,
+						BlockNumber block)
+{
+	return tag->blockNum == block && tag->forkNum == MAIN_FORKNUM &&
+		tag->relNumber == locator->relNumber &&
+		tag->dbOid == locator->dbOid &&
+		tag->spcOid == locator->spcOid;
+}
+#endif
+
+/* 15 has no way to extend a relation by one locked buffer; 16 has. */
+static inline Buffer
+vego_compat_extend(Relation rel)
+{
+#if PG_VERSION_NUM < 160000
+	Buffer		buffer;
+	bool		shared = !RELATION_IS_LOCAL(rel);
+
+	if (shared)
+		LockRelationForExtension(rel, ExclusiveLock);
+	buffer = ReadBuffer(rel, P_NEW);
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	if (shared)
+		UnlockRelationForExtension(rel, ExclusiveLock);
+	return buffer;
+#else
+	return ExtendBufferedRel(BMR_REL(rel), MAIN_FORKNUM, NULL, EB_LOCK_FIRST);
+#endif
+}
+
+/* 15 can reserve a prefix of settings; before, unknown ones only warn. */
+#if PG_VERSION_NUM < 150000
+#define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
+#endif
+
+/* Old snapshots may ask for an error where a page was changed; gone in 17. */
+#if PG_VERSION_NUM < 170000
+#define vego_compat_test_snapshot(snapshot, rel, page) \
+	TestForOldSnapshot(snapshot, rel, page)
+#else
+#define vego_compat_test_snapshot(snapshot, rel, page) ((void) 0)
+#endif
+
+/* 18 gave vacuum_delay_point an argument. */
+#if PG_VERSION_NUM >= 180000
+#define vego_compat_vacuum_delay() vacuum_delay_point(false)
+#else
+#define vego_compat_vacuum_delay() vacuum_delay_point()
+#endif
+
+/* valgrind sees races that are meant: there, every read is pinned. */
+#ifdef USE_VALGRIND
+#define VEGO_COMPAT_UNPINNED_READS false
+#else
+#define VEGO_COMPAT_UNPINNED_READS true
+#endif
+
+#endif							/* VEGO_COMPAT_H */

@@ -1,0 +1,214 @@
+/*
+ * distance.c
+ *	  How far apart are two vectors, and how long is one?
+ *
+ * The kernels sum in single precision, which is enough unless the sum leaves
+ * the range of a float.  Then, and only then, it is taken again in double
+ * precision, where it cannot: squares of floats lie between 2e-90 and 5e77.
+ */
+#include "postgres.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "utils/float.h"
+
+#include "simd/kernels.h"
+#include "vector.h"
+
+/*
+ * Did this sum of n products stay in the range of a float?
+ *
+ * An overflow leaves an infinity or, when two of them cancel, a NaN.  A
+ * product that underflows is wrong by at most 2^-150, half the smallest
+ * subnormal; n of them are wrong by n * 2^-150, which is no more than the
+ * rounding of one addition, 2^-24 of the sum, once the sum is n * 2^-126.
+ * FLT_MIN is 2^-126.
+ */
+static inline bool
+sum_in_range(float sum, int n)
+{
+	float		size = fabsf(sum);
+
+	return size >= (float) n * FLT_MIN && size <= FLT_MAX;
+}
+
+static double
+l2_squared_in_double(const float *a, const float *b, int n)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		double		difference = (double) a[i] - b[i];
+
+		sum += difference * difference;
+	}
+	return sum;
+}
+
+static double
+dot_in_double(const float *a, const float *b, int n)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += (double) a[i] * b[i];
+	return sum;
+}
+
+static double
+l1_in_double(const float *a, const float *b, int n)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += fabs((double) a[i] - b[i]);
+	return sum;
+}
+
+static double
+dot(const float *a, const float *b, int n)
+{
+	float		sum = vego_kernels->dot(a, b, n);
+
+	if (likely(sum_in_range(sum, n)))
+		return sum;
+	return dot_in_double(a, b, n);
+}
+
+double
+vego_vector_l2(const float *a, const float *b, int n)
+{
+	float		sum = vego_kernels->l2_squared(a, b, n);
+
+	if (likely(sum_in_range(sum, n)))
+		return sqrt((double) sum);
+	return sqrt(l2_squared_in_double(a, b, n));
+}
+
+/* Subtracting from 0 keeps the result from being -0. */
+double
+vego_vector_negative_ip(const float *a, const float *b, int n)
+{
+	return 0.0 - dot(a, b, n);
+}
+
+/* Nothing is squared, and a difference of floats does not underflow. */
+double
+vego_vector_l1(const float *a, const float *b, int n)
+{
+	float		sum = vego_kernels->l1(a, b, n);
+
+	if (likely(sum <= FLT_MAX))
+		return sum;
+	return l1_in_double(a, b, n);
+}
+
+static double
+cosine_distance(double ab, double aa, double bb)
+{
+	double		cosine;
+
+	if (aa == 0 || bb == 0)
+		return get_float8_nan();
+
+	/* Rounding may carry it past 1. */
+	cosine = ab / sqrt(aa * bb);
+	if (cosine > 1)
+		cosine = 1;
+	if (cosine < -1)
+		cosine = -1;
+	return 1 - cosine;
+}
+
+/*
+ * What underflow adds to a.b is at most 2^-24 of |a||b| once both squares are
+ * in range, however small a.b itself is; only its overflow needs a look.
+ */
+double
+vego_vector_cosine(const float *a, const float *b, int n)
+{
+	float		sums[3];
+
+	vego_kernels->cosine_sums(a, b, n, sums);
+	if (likely(fabsf(sums[0]) <= FLT_MAX &&
+			   sum_in_range(sums[1], n) && sum_in_range(sums[2], n)))
+		return cosine_distance(sums[0], sums[1], sums[2]);
+	return cosine_distance(dot_in_double(a, b, n),
+						   dot_in_double(a, a, n),
+						   dot_in_double(b, b, n));
+}
+
+double
+vego_vector_l2_norm(const float *x, int n)
+{
+	return sqrt(dot_in_double(x, x, n));
+}
+
+/*
+ * The SQL functions.  Each raises 22000 when the dimensions differ.
+ */
+PG_FUNCTION_INFO_V1(vego_vector_l2_distance);
+Datum
+vego_vector_l2_distance(PG_FUNCTION_ARGS)
+{
+	Vector	   *a = PG_GETARG_VECTOR_P(0);
+	Vector	   *b = PG_GETARG_VECTOR_P(1);
+
+	vego_vector_check_same_dims(a, b);
+	PG_RETURN_FLOAT8(vego_vector_l2(a->x, b->x, a->dim));
+}
+
+PG_FUNCTION_INFO_V1(vego_vector_inner_product);
+Datum
+vego_vector_inner_product(PG_FUNCTION_ARGS)
+{
+	Vector	   *a = PG_GETARG_VECTOR_P(0);
+	Vector	   *b = PG_GETARG_VECTOR_P(1);
+
+	vego_vector_check_same_dims(a, b);
+	PG_RETURN_FLOAT8(dot(a->x, b->x, a->dim));
+}
+
+PG_FUNCTION_INFO_V1(vego_vector_negative_inner_product);
+Datum
+vego_vector_negative_inner_product(PG_FUNCTION_ARGS)
+{
+	Vector	   *a = PG_GETARG_VECTOR_P(0);
+	Vector	   *b = PG_GETARG_VECTOR_P(1);
+
+	vego_vector_check_same_dims(a, b);
+	PG_RETURN_FLOAT8(vego_vector_negative_ip(a->x, b->x, a->dim));
+}
+
+PG_FUNCTION_INFO_V1(vego_vector_cosine_distance);
+Datum
+vego_vector_cosine_distance(PG_FUNCTION_ARGS)
+{
+	Vector	   *a = PG_GETARG_VECTOR_P(0);
+	Vector	   *b = PG_GETARG_VECTOR_P(1);
+
+	vego_vector_check_same_dims(a, b);
+	PG_RETURN_FLOAT8(vego_vector_cosine(a->x, b->x, a->dim));
+}
+
+PG_FUNCTION_INFO_V1(vego_vector_l1_distance);
+Datum
+vego_vector_l1_distance(PG_FUNCTION_ARGS)
+{
+	Vector	   *a = PG_GETARG_VECTOR_P(0);
+	Vector	   *b = PG_GETARG_VECTOR_P(1);
+
+	vego_vector_check_same_dims(a, b);
+	PG_RETURN_FLOAT8(vego_vector_l1(a->x, b->x, a->dim));
+}
+
+PG_FUNCTION_INFO_V1(vego_vector_norm);
+Datum
+vego_vector_norm(PG_FUNCTION_ARGS)
+{
+	Vector	   *vector = PG_GETARG_VECTOR_P(0);
+
+	PG_RETURN_FLOAT8(vego_vector_l2_norm(vector->x, vector->dim));
+}

@@ -1,0 +1,743 @@
+/*
+ * graph.c
+ *	  How does a node come into the graph, and how is the graph mended around
+ *	  nodes that are gone?
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+
+#include "graph.h"
+
+/* How often a change is decided anew when its node keeps changing. */
+#define MAX_TRIES 8
+
+/* A node as a search read it. */
+typedef struct Copy
+{
+	VegoNodeId	id;
+	double		distance;
+	VegoSlot   *slot;
+} Copy;
+
+typedef struct Copies
+{
+	const VegoNodes *nodes;
+	const VegoFactors *factors; /* of the node they are candidates for */
+	const uint8 *code;
+	int			count;
+	int			room;
+	Copy	   *items;
+} Copies;
+
+static VegoCandidate
+candidate_of(const VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
+			 double distance)
+{
+	VegoCandidate candidate;
+
+	candidate.distance = distance;
+	candidate.id = id;
+	candidate.factors = vego_slot_factors(&nodes->geometry, slot);
+	candidate.code = vego_slot_code(&nodes->geometry, slot);
+	candidate.binding = false;
+	return candidate;
+}
+
+static double
+slot_distance(const VegoNodes *nodes, const VegoFactors *factors,
+			  const uint8 *code, const VegoSlot *slot)
+{
+	return vego_code_distance(&nodes->coder, factors, code,
+							  vego_slot_factors(&nodes->geometry, slot),
+							  vego_slot_code(&nodes->geometry, slot));
+}
+
+static void
+keep_copy(void *arg, VegoNodeId id, double rank, const VegoSlot *slot)
+{
+	Copies	   *copies = arg;
+	const VegoNodes *nodes = copies->nodes;
+	Copy	   *copy;
+
+	if (copies->count == copies->room)
+	{
+		copies->room = Max(64, 2 * copies->room);
+		if (copies->items == NULL)
+			copies->items = palloc(copies->room * sizeof(Copy));
+		else
+			copies->items = repalloc(copies->items,
+									 copies->room * sizeof(Copy));
+	}
+	copy = &copies->items[copies->count++];
+	copy->id = id;
+	copy->slot = palloc(vego_nodes_slot_bytes(nodes));
+	memcpy(copy->slot, slot, vego_nodes_slot_bytes(nodes));
+	copy->distance = slot_distance(nodes, copies->factors, copies->code, slot);
+}
+
+static int
+compare_copies(const void *a, const void *b)
+{
+	const Copy *ca = a;
+	const Copy *cb = b;
+
+	if (ca->distance != cb->distance)
+		return ca->distance < cb->distance ? -1 : 1;
+	return ca->id < cb->id ? -1 : ca->id > cb->id;
+}
+
+/*
+ * The live nodes of a level near a code, nearest first.  The search goes on
+ * past its width while it has found none.
+ */
+static Copies
+search_copies(VegoNodes *nodes, VegoSearch *search, const VegoFactors *factors,
+			  const uint8 *code, int level, int width)
+{
+	Copies		copies = {nodes, factors, code, 0, 0, NULL};
+
+	search->found = keep_copy;
+	search->found_arg = &copies;
+	vego_search_start(search, level, width);
+	do
+		vego_search_run(search);
+	while (copies.count == 0 && vego_search_widen(search));
+	search->found_arg = NULL;
+	qsort(copies.items, copies.count, sizeof(Copy), compare_copies);
+	return copies;
+}
+
+/* A new list of links for a node, decided from the copy of its slot. */
+typedef struct Links
+{
+	bool		wanted;			/* is there anything to change? */
+	int			degree;
+	VegoLink	links[UINT8_MAX];
+} Links;
+
+/*
+ * Chooses again whom a node links to, now that its room is used up and one
+ * more wants in.  Survivors stay where they are in the list, so that the
+ * change is small in WAL.  Neighbours are looked at by hints, hence what is
+ * binding stays without question.
+ */
+static Links
+choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
+			 const VegoFactors *factors, const uint8 *code)
+{
+	const VegoGeometry *geometry = &nodes->geometry;
+	const VegoFactors *own_factors = vego_slot_factors(geometry, target);
+	const uint8 *own_code = vego_slot_code(geometry, target);
+	int			count = 0;
+	int			bound = 0;
+	int			chosen;
+	size_t		code_room = MAXALIGN(geometry->code_bytes);
+	VegoFactors *factor_copies = palloc(target->degree * sizeof(VegoFactors));
+	uint8	   *code_copies = palloc(target->degree * code_room);
+	VegoCandidate *candidates =
+		palloc((target->degree + 1) * sizeof(VegoCandidate));
+	Links		result = {false};
+
+	for (int i = 0; i < target->degree; i++)
+	{
+		VegoCandidate *candidate = &candidates[count];
+		bool		live;
+
+		candidate->id = vego_link_id(target->links[i]);
+		candidate->binding = vego_link_is_binding(target->links[i]);
+		candidate->factors = &factor_copies[i];
+		candidate->code = code_copies + i * code_room;
+		live = vego_nodes_sketch(nodes, candidate->id, &factor_copies[i],
+								 code_copies + i * code_room);
+		if (!live && !candidate->binding)
+			continue;
+		candidate->distance =
+			vego_code_distance(&nodes->coder, own_factors, own_code,
+							   candidate->factors, candidate->code);
+		bound += candidate->binding;
+		count++;
+	}
+	candidates[count].id = vego_link_id(newcomer);
+	candidates[count].binding = vego_link_is_binding(newcomer);
+	candidates[count].factors = factors;
+	candidates[count].code = code;
+	candidates[count].distance =
+		vego_code_distance(&nodes->coder, own_factors, own_code, factors,
+						   code);
+	bound += candidates[count].binding;
+	count++;
+
+	if (bound <= geometry->capacity)
+	{
+		vego_candidates_sort(candidates, count);
+		chosen = vego_select_neighbours(&nodes->coder, candidates, count,
+										geometry->capacity);
+		for (int i = 0; i < chosen; i++)
+			result.wanted |= candidates[i].id == vego_link_id(newcomer);
+	}
+	if (result.wanted)
+	{
+		int			last;
+
+		/* survivors in place, the newcomer in the first gap, no gap left */
+		result.degree = target->degree;
+		memcpy(result.links, target->links,
+			   target->degree * sizeof(VegoLink));
+		for (int i = 0; i < result.degree; i++)
+		{
+			bool		survives = false;
+
+			for (int j = 0; j < chosen && !survives; j++)
+				survives = candidates[j].id == vego_link_id(result.links[i]);
+			if (!survives)
+				result.links[i] = VEGO_NO_NODE;
+		}
+		last = result.degree - 1;
+		for (int i = 0; i <= last; i++)
+		{
+			if (result.links[i] != VEGO_NO_NODE)
+				continue;
+			if (newcomer != VEGO_NO_NODE)
+			{
+				result.links[i] = newcomer;
+				newcomer = VEGO_NO_NODE;
+				continue;
+			}
+			while (last > i && result.links[last] == VEGO_NO_NODE)
+				last--;
+			result.links[i] = result.links[last--];
+		}
+		while (last >= 0 && result.links[last] == VEGO_NO_NODE)
+			last--;
+		result.degree = last + 1;
+	}
+	pfree(candidates);
+	pfree(code_copies);
+	pfree(factor_copies);
+	return result;
+}
+
+/* The links of a node with one more, if it wants it. */
+static Links
+with_link(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
+		  const VegoFactors *factors, const uint8 *code)
+{
+	Links		result = {false};
+
+	for (int i = 0; i < target->degree; i++)
+	{
+		if (vego_link_id(target->links[i]) != vego_link_id(newcomer))
+			continue;
+		/* linked already, perhaps to an earlier node of that slot */
+		result.wanted = vego_link_is_binding(newcomer) &&
+			!vego_link_is_binding(target->links[i]);
+		result.degree = target->degree;
+		memcpy(result.links, target->links,
+			   target->degree * sizeof(VegoLink));
+		result.links[i] |= newcomer;
+		return result;
+	}
+
+	if (target->degree == nodes->geometry.capacity)
+		return choose_again(nodes, target, newcomer, factors, code);
+
+	result.wanted = true;
+	result.degree = target->degree + 1;
+	memcpy(result.links, target->links, target->degree * sizeof(VegoLink));
+	result.links[target->degree] = newcomer;
+	return result;
+}
+
+/* Is there, under the list's present binding links, a binding link to id? */
+static bool
+binds(const VegoSlot *slot, VegoNodeId id)
+{
+	for (int i = 0; i < slot->degree; i++)
+		if (slot->links[i] == (id | VEGO_LINK_BINDING))
+			return true;
+	return false;
+}
+
+/*
+ * Makes one node link to another, whatever others change meanwhile: as long
+ * as the target is the node that was read, the change is decided again from
+ * what its links have become.
+ */
+static bool
+insist_on_link(VegoNodes *nodes, VegoNodeId target_id, VegoSlot *target,
+			   VegoLink newcomer, const VegoFactors *factors,
+			   const uint8 *code)
+{
+	for (int try = 0; try < MAX_TRIES; try++)
+	{
+		Links		links = with_link(nodes, target, newcomer, factors, code);
+		VegoEdit	edit = {target_id, target, links.links, links.degree, false};
+		VegoSlot   *now;
+		bool		same;
+
+		if (!links.wanted)
+			return binds(target, vego_link_id(newcomer)) ||
+				!vego_link_is_binding(newcomer);
+		if (vego_nodes_edit(nodes, &edit, 1) == 1)
+			return true;
+
+		CHECK_FOR_INTERRUPTS();
+		now = vego_nodes_new_slot(nodes);
+		vego_nodes_read(nodes, target_id, now);
+		same = now->kind == VEGO_SLOT_LIVE && vego_slot_is_same(now, target);
+		memcpy(target, now, vego_nodes_slot_bytes(nodes));
+		pfree(now);
+		if (!same)
+			return false;
+	}
+	return false;
+}
+
+/*
+ * Links back to a new node: a binding link from the nearest node that has
+ * room for one, links from the other chosen ones if they want it.  All
+ * changes go out together; only a binding link that could not be made is
+ * tried again, with any node the search found.
+ */
+static bool
+link_back(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
+		  Copies *copies)
+{
+	const VegoFactors *factors = vego_slot_factors(&nodes->geometry, slot);
+	const uint8 *code = vego_slot_code(&nodes->geometry, slot);
+	VegoEdit   *edits = palloc(slot->degree * sizeof(VegoEdit));
+	Links	   *links = palloc(slot->degree * sizeof(Links));
+	int			count = 0;
+	bool		bound = false;
+	VegoNodeId	binder = VEGO_NO_NODE;
+
+	for (int i = 0; i < copies->count && count < slot->degree; i++)
+	{
+		Copy	   *copy = &copies->items[i];
+		bool		chosen = false;
+
+		for (int j = 0; j < slot->degree && !chosen; j++)
+			chosen = vego_link_id(slot->links[j]) == copy->id;
+		if (!chosen)
+			continue;
+		links[count] = with_link(nodes, copy->slot,
+								 binder == VEGO_NO_NODE ?
+								 id | VEGO_LINK_BINDING : id, factors, code);
+		if (!links[count].wanted)
+			continue;
+		if (binder == VEGO_NO_NODE)
+			binder = copy->id;
+		edits[count] = (VegoEdit) {copy->id, copy->slot, links[count].links,
+								   links[count].degree, false};
+		count++;
+	}
+
+	vego_nodes_edit(nodes, edits, count);
+	for (int i = 0; i < count; i++)
+		bound |= edits[i].id == binder && edits[i].applied;
+
+	for (int i = 0; i < copies->count && !bound; i++)
+	{
+		/* the copy may be older than a change just made */
+		vego_nodes_read(nodes, copies->items[i].id, nodes->scratch);
+		if (!vego_slot_is_same(nodes->scratch, copies->items[i].slot))
+			continue;
+		memcpy(copies->items[i].slot, nodes->scratch,
+			   vego_nodes_slot_bytes(nodes));
+		bound = insist_on_link(nodes, copies->items[i].id,
+							   copies->items[i].slot, id | VEGO_LINK_BINDING,
+							   factors, code);
+	}
+	pfree(links);
+	pfree(edits);
+	return bound;
+}
+
+/* Chooses the links of a new node among the nodes a search found. */
+static void
+choose_links(VegoNodes *nodes, VegoSlot *slot, const Copies *copies)
+{
+	VegoCandidate *candidates = palloc(copies->count * sizeof(VegoCandidate));
+	int			chosen;
+
+	for (int i = 0; i < copies->count; i++)
+		candidates[i] = candidate_of(nodes, copies->items[i].id,
+									 copies->items[i].slot,
+									 copies->items[i].distance);
+	chosen = vego_select_neighbours(&nodes->coder, candidates, copies->count,
+									nodes->meta.m);
+	for (int i = 0; i < chosen; i++)
+		slot->links[i] = candidates[i].id;
+	slot->degree = chosen;
+	pfree(candidates);
+}
+
+/*
+ * The old entry's slots, level by level, get a binding link from the new one,
+ * for an entry has none while it is the entry.
+ */
+static void
+bind_old_entry(const VegoNodes *nodes, VegoSlot *slot, VegoNodeId old)
+{
+	for (int i = 0; i < slot->degree; i++)
+		if (vego_link_id(slot->links[i]) == old)
+		{
+			slot->links[i] |= VEGO_LINK_BINDING;
+			return;
+		}
+	/* m links were chosen, and there is room for twice as many */
+	Assert(slot->degree < nodes->geometry.capacity);
+	slot->links[slot->degree++] = old | VEGO_LINK_BINDING;
+}
+
+static VegoSlot *
+make_slot(VegoNodes *nodes, const VegoFactors *factors, const uint8 *code,
+		  int level)
+{
+	VegoSlot   *slot = vego_nodes_new_slot(nodes);
+
+	slot->kind = VEGO_SLOT_LIVE;
+	slot->level = level;
+	*vego_slot_factors(&nodes->geometry, slot) = *factors;
+	memcpy(vego_slot_code(&nodes->geometry, slot), code,
+		   nodes->geometry.code_bytes);
+	return slot;
+}
+
+/* Everything about the node that is being inserted. */
+typedef struct Insertion
+{
+	const VegoFactors *factors;
+	const uint8 *code;
+	ItemPointer tid;
+	int			level;			/* its highest */
+	bool		becomes_entry;	/* the entry lock is held */
+	VegoNodeId	old_entry[VEGO_MAX_LEVEL + 1];	/* slots of the old entry */
+	Copies		near[VEGO_MAX_LEVEL + 1];	/* what was found, by level */
+} Insertion;
+
+/*
+ * Writes the slots from level 0 upwards, each as one complete node with its
+ * links, then its back links; the entry comes last.  What a crash leaves after
+ * any of these records is a valid graph (src/README, "Insert").
+ */
+static bool
+write_slots(VegoNodes *nodes, Insertion *insertion)
+{
+	VegoNodeId	below = VEGO_NO_NODE;
+	bool		bound = true;
+
+	for (int level = 0; level <= insertion->level; level++)
+	{
+		VegoSlot   *slot = make_slot(nodes, insertion->factors,
+									 insertion->code, level);
+		Copies	   *near = &insertion->near[level];
+
+		if (level == 0)
+			slot->tid = *insertion->tid;
+		else
+			vego_slot_set_down(slot, below);
+		choose_links(nodes, slot, near);
+		if (insertion->becomes_entry &&
+			insertion->old_entry[level] != VEGO_NO_NODE)
+			bind_old_entry(nodes, slot, insertion->old_entry[level]);
+
+		below = vego_nodes_insert(nodes, slot);
+		if (near->count > 0 && !link_back(nodes, below, slot, near) &&
+			!insertion->becomes_entry)
+		{
+			Copies		again;
+			VegoQuery	query;
+			VegoSearch	search;
+
+			/* everyone near has gone or is bound up: look around once more */
+			vego_query_init(&query, &nodes->coder);
+			vego_query_set_code(&query, insertion->factors, insertion->code);
+			vego_search_init(&search, nodes, &query, NULL, NULL);
+			vego_nodes_refresh(nodes);
+			again = search_copies(nodes, &search, insertion->factors,
+								  insertion->code, level,
+								  VEGO_MAX_EF_CONSTRUCTION);
+			bound = link_back(nodes, below, slot, &again);
+			if (!bound)
+				break;
+		}
+	}
+	if (insertion->becomes_entry)
+		vego_nodes_set_entry(nodes, below, insertion->level);
+	return bound;
+}
+
+void
+vego_graph_entry_slots(VegoNodes *nodes, VegoNodeId *slots)
+{
+	VegoNodeId	at = nodes->meta.entry;
+
+	for (int level = 0; level <= VEGO_MAX_LEVEL; level++)
+		slots[level] = VEGO_NO_NODE;
+	for (int level = nodes->meta.entry_level; at != VEGO_NO_NODE; level--)
+	{
+		slots[level] = at;
+		if (level == 0)
+			break;
+		vego_nodes_read(nodes, at, nodes->scratch);
+		at = nodes->scratch->level == level ?
+			vego_slot_down(nodes->scratch) : VEGO_NO_NODE;
+	}
+}
+
+void
+vego_graph_insert(VegoNodes *nodes, const VegoFactors *factors,
+				  const uint8 *code, ItemPointer tid, int level,
+				  int ef_construction)
+{
+	Insertion	insertion;
+	VegoQuery	query;
+	VegoSearch	search;
+	bool		locked = false;
+
+	memset(&insertion, 0, sizeof(insertion));
+	insertion.factors = factors;
+	insertion.code = code;
+	insertion.tid = tid;
+	vego_query_init(&query, &nodes->coder);
+	vego_query_set_code(&query, factors, code);
+	vego_search_init(&search, nodes, &query, NULL, NULL);
+
+	for (;;)
+	{
+		bool		empty;
+
+		vego_nodes_refresh(nodes);
+		empty = nodes->meta.entry == VEGO_NO_NODE;
+		insertion.level = empty ? 0 :
+			Min(level, Min(VEGO_MAX_LEVEL, (int) nodes->meta.entry_level + 1));
+		insertion.becomes_entry = empty ||
+			insertion.level > nodes->meta.entry_level;
+
+		if (!insertion.becomes_entry || locked)
+		{
+			int			searched = Min(insertion.level,
+									   (int) nodes->meta.entry_level);
+
+			for (int i = searched; i >= 0 && !empty; i--)
+				insertion.near[i] = search_copies(nodes, &search, factors,
+												  code, i, ef_construction);
+			if (empty || insertion.near[0].count > 0)
+				break;
+
+			/*
+			 * No live node can be reached: all rows are deleted, and vacuum
+			 * is on its way.  Then this node begins a new graph, once it is
+			 * sure to be the only one that does.
+			 */
+			insertion.becomes_entry = true;
+			insertion.level = 0;
+			memset(insertion.near, 0, sizeof(insertion.near));
+			if (locked)
+				break;
+		}
+		vego_nodes_lock_entry(nodes);
+		locked = true;
+	}
+
+	if (locked && !insertion.becomes_entry)
+	{
+		vego_nodes_unlock_entry(nodes);
+		locked = false;
+	}
+	vego_graph_entry_slots(nodes, insertion.old_entry);
+	if (insertion.near[0].count == 0)
+		for (int i = 0; i <= VEGO_MAX_LEVEL; i++)
+			insertion.old_entry[i] = VEGO_NO_NODE;
+	if (!write_slots(nodes, &insertion))
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("could not link a new node into index \"%s\"",
+						RelationGetRelationName(nodes->rel))));
+	if (locked)
+		vego_nodes_unlock_entry(nodes);
+}
+
+/* Adds a node to the candidates unless it is there, gone, or the node itself. */
+typedef struct Gathering
+{
+	VegoNodes  *nodes;
+	VegoNodeId	self;
+	const VegoSlot *slot;
+	VegoCandidate *candidates;
+	int			count;
+	VegoVisited met;
+} Gathering;
+
+static void
+gather(Gathering *gathering, VegoLink link)
+{
+	VegoNodes  *nodes = gathering->nodes;
+	VegoNodeId	id = vego_link_id(link);
+	VegoCandidate *candidate = &gathering->candidates[gathering->count];
+	VegoFactors *factors;
+	uint8	   *code;
+
+	if (id == gathering->self || !vego_visited_add(&gathering->met, id))
+		return;
+	vego_nodes_read(nodes, id, nodes->scratch);
+	if (nodes->scratch->kind != VEGO_SLOT_LIVE ||
+		nodes->scratch->level != gathering->slot->level)
+		return;
+	factors = palloc(sizeof(VegoFactors));
+	code = palloc(nodes->geometry.code_bytes);
+	*factors = *vego_slot_factors(&nodes->geometry, nodes->scratch);
+	memcpy(code, vego_slot_code(&nodes->geometry, nodes->scratch),
+		   nodes->geometry.code_bytes);
+	candidate->id = id;
+	candidate->factors = factors;
+	candidate->code = code;
+	candidate->distance =
+		vego_code_distance(&nodes->coder,
+						   vego_slot_factors(&nodes->geometry, gathering->slot),
+						   vego_slot_code(&nodes->geometry, gathering->slot),
+						   factors, code);
+	candidate->binding = vego_link_is_binding(link);
+	gathering->count++;
+}
+
+/* The links of a node once those to gone nodes are replaced. */
+static Links
+without_gone(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
+			 VegoFilter gone, void *arg)
+{
+	int			capacity = nodes->geometry.capacity;
+	VegoSlot   *dead = vego_nodes_new_slot(nodes);
+	Gathering	gathering = {nodes, id, slot};
+	Links		result = {false};
+	int			chosen;
+
+	gathering.candidates = palloc((size_t) capacity * (capacity + 1) *
+								  sizeof(VegoCandidate));
+	vego_visited_init(&gathering.met);
+
+	/* own links first: their binding bits count */
+	for (int i = 0; i < slot->degree; i++)
+		if (!gone(arg, vego_link_id(slot->links[i])))
+			gather(&gathering, slot->links[i]);
+	for (int i = 0; i < slot->degree; i++)
+	{
+		if (!gone(arg, vego_link_id(slot->links[i])))
+			continue;
+		result.wanted = true;
+		vego_nodes_read(nodes, vego_link_id(slot->links[i]), dead);
+		if (dead->level != slot->level)
+			continue;
+		for (int j = 0; j < dead->degree; j++)
+			if (!gone(arg, vego_link_id(dead->links[j])))
+				gather(&gathering, vego_link_id(dead->links[j]));
+	}
+
+	vego_candidates_sort(gathering.candidates, gathering.count);
+	chosen = vego_select_neighbours(&nodes->coder, gathering.candidates,
+									gathering.count,
+									Max(slot->degree, nodes->meta.m));
+	for (int i = 0; i < chosen; i++)
+		result.links[i] = gathering.candidates[i].id |
+			(gathering.candidates[i].binding ? VEGO_LINK_BINDING : 0);
+	result.degree = chosen;
+	return result;
+}
+
+void
+vego_graph_repair(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot,
+				  VegoFilter gone, void *arg)
+{
+	/*
+	 * Unlike a back link this change has to happen.  Whoever changed the node
+	 * first made progress, and only inserts do, so it ends.
+	 */
+	while (slot->kind == VEGO_SLOT_LIVE)
+	{
+		Links		links = without_gone(nodes, id, slot, gone, arg);
+		VegoEdit	edit = {id, slot, links.links, links.degree, false};
+
+		if (!links.wanted)
+			return;
+		if (vego_nodes_edit(nodes, &edit, 1) == 1)
+		{
+			memcpy(slot->links, links.links,
+				   links.degree * sizeof(VegoLink));
+			slot->degree = links.degree;
+			return;
+		}
+		CHECK_FOR_INTERRUPTS();
+		vego_nodes_read(nodes, id, slot);
+	}
+}
+
+VegoNodeId
+vego_graph_attach(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
+				  VegoFilter allowed, void *arg, int ef_construction)
+{
+	const VegoFactors *factors = vego_slot_factors(&nodes->geometry, slot);
+	const uint8 *code = vego_slot_code(&nodes->geometry, slot);
+	VegoSlot   *target = vego_nodes_new_slot(nodes);
+	VegoQuery	query;
+	VegoSearch	search;
+	Copies		copies;
+	int			tried = 0;
+
+	/* its own neighbours are near; nearest first is how lists begin */
+	for (int i = 0; i < slot->degree; i++)
+	{
+		VegoNodeId	neighbour = vego_link_id(slot->links[i]);
+
+		if (!allowed(arg, neighbour))
+			continue;
+		vego_nodes_read(nodes, neighbour, target);
+		if (target->kind == VEGO_SLOT_LIVE && target->level == slot->level &&
+			insist_on_link(nodes, neighbour, target, id | VEGO_LINK_BINDING,
+						   factors, code))
+			return neighbour;
+	}
+
+	vego_query_init(&query, &nodes->coder);
+	vego_query_set_code(&query, factors, code);
+	vego_search_init(&search, nodes, &query, NULL, NULL);
+	vego_nodes_refresh(nodes);
+	copies = (Copies) {nodes, factors, code, 0, 0, NULL};
+	search.found = keep_copy;
+	search.found_arg = &copies;
+	vego_search_start(&search, slot->level, ef_construction);
+	do
+	{
+		vego_search_run(&search);
+		qsort(copies.items + tried, copies.count - tried, sizeof(Copy),
+			  compare_copies);
+		for (; tried < copies.count; tried++)
+		{
+			Copy	   *copy = &copies.items[tried];
+
+			if (copy->id != id && allowed(arg, copy->id) &&
+				insist_on_link(nodes, copy->id, copy->slot,
+							   id | VEGO_LINK_BINDING, factors, code))
+				return copy->id;
+		}
+	} while (vego_search_widen(&search));
+	return VEGO_NO_NODE;
+}
+
+int
+vego_graph_level(ItemPointer tid)
+{
+	uint32		place = ItemPointerGetBlockNumberNoCheck(tid) * 293 +
+		ItemPointerGetOffsetNumberNoCheck(tid);
+	uint32		dice = murmurhash32(place);
+	int			level = 0;
+
+	while (level < VEGO_MAX_LEVEL && dice % VEGO_LEVEL_FANOUT == 0)
+	{
+		dice = murmurhash32(dice ^ 0x5bd1e995);
+		level++;
+	}
+	return level;
+}

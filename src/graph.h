@@ -1,0 +1,129 @@
+/*
+ * graph.h
+ *	  The graph: search, insert, repair.
+ *
+ * Knows nodes by id and reads and changes them through nodes.h; knows no
+ * buffer, WAL record or process, and holds no lock while it thinks.
+ *
+ * The structure and the searches are those of HNSW (Malkov and Yashunin,
+ * arXiv:1603.09320); src/README says where vego differs and why.
+ */
+#ifndef VEGO_GRAPH_H
+#define VEGO_GRAPH_H
+
+#include "heap.h"
+#include "nodes.h"
+#include "visited.h"
+
+/* A node met by a search: its rank, and whether it has been expanded. */
+typedef struct VegoHit
+{
+	double		rank;
+	VegoNodeId	id;
+	bool		expanded;
+} VegoHit;
+
+/*
+ * Called for every live node of the searched level that a search expands, in
+ * order of expansion, with a copy of its slot read under pin and lock that is
+ * valid during the call, and the rank computed from that copy.
+ */
+typedef void (*VegoFound) (void *arg, VegoNodeId id, double rank,
+						   const VegoSlot *slot);
+
+/*
+ * A search that can be stopped and resumed.
+ *
+ * The pool holds the best hits, at most `width`, nearest first; when all of it
+ * is expanded the search has converged.  Hits that found no room wait in the
+ * spill, unexpanded, for the search to be widened.
+ */
+typedef struct VegoSearch
+{
+	VegoNodes  *nodes;
+	const VegoQuery *query;
+	VegoFound	found;
+	void	   *found_arg;
+	int			level;
+	int			width;
+	int			count;			/* hits in the pool */
+	int			next;			/* no unexpanded hit lies before this */
+	int			room;			/* hits allocated */
+	VegoHit    *pool;
+	VegoHeap	spill;			/* ids by rank */
+	VegoVisited visited;
+	VegoSlot   *slot;			/* the node being expanded */
+	uint64		found_count;
+	MemoryContext context;
+} VegoSearch;
+
+/* Allocates in the current memory context, where the search also grows. */
+extern void vego_search_init(VegoSearch *search, VegoNodes *nodes,
+							 const VegoQuery *query, VegoFound found,
+							 void *found_arg);
+
+/*
+ * Goes from the entry (as last refreshed) down to the level, and makes ready
+ * to search there.  Nothing happens in an empty index.
+ */
+extern void vego_search_start(VegoSearch *search, int level, int width);
+
+/* Searches until the pool has converged. */
+extern void vego_search_run(VegoSearch *search);
+
+/*
+ * Makes the search wider: a new pool of the best hits that wait in the spill,
+ * twice as wide as the last up to a limit.  False when none waits.
+ */
+extern bool vego_search_widen(VegoSearch *search);
+
+/* The best rank of all that has been met but not expanded; DBL_MAX if none. */
+extern double vego_search_frontier(const VegoSearch *search);
+
+/*
+ * Expands every live node of the level in a block that the search has not
+ * met: with all blocks, what no link leads to is found too.  False past the
+ * last block.  `slots` has room for the slots of a block.
+ */
+extern bool vego_search_sweep_block(VegoSearch *search, BlockNumber block,
+									char *slots);
+
+/*
+ * Inserts a node: its slots on all its levels, links and back links, and the
+ * entry if it becomes it.  The level is a wish: at most one above the entry.
+ * Allocates in the current memory context; the caller resets it.
+ */
+extern void vego_graph_insert(VegoNodes *nodes, const VegoFactors *factors,
+							  const uint8 *code, ItemPointer tid, int level,
+							  int ef_construction);
+
+/* Tells whether a node may serve a purpose. */
+typedef bool (*VegoFilter) (void *arg, VegoNodeId id);
+
+/*
+ * Gives a live node new links in place of those to nodes that are gone,
+ * chosen among its other links and the links of the gone ones.  `slot` is the
+ * node as read, and as it is afterwards on return; it is no longer live when
+ * the node has gone meanwhile.
+ */
+extern void vego_graph_repair(VegoNodes *nodes, VegoNodeId id,
+							  VegoSlot *slot, VegoFilter gone, void *arg);
+
+/*
+ * Gives a live node that has none a binding in-link from a node that the
+ * filter allows, and returns that node; VEGO_NO_NODE when there was none.
+ */
+extern VegoNodeId vego_graph_attach(VegoNodes *nodes, VegoNodeId id,
+									const VegoSlot *slot, VegoFilter allowed,
+									void *arg, int ef_construction);
+
+/*
+ * The slots of the entry, from meta.entry downwards, by level; VEGO_NO_NODE
+ * above it.  Room for VEGO_MAX_LEVEL + 1.
+ */
+extern void vego_graph_entry_slots(VegoNodes *nodes, VegoNodeId *slots);
+
+/* The level of a row: reproducible, geometric with VEGO_LEVEL_FANOUT. */
+extern int	vego_graph_level(ItemPointer tid);
+
+#endif							/* VEGO_GRAPH_H */

@@ -1,0 +1,45 @@
+/*
+ * insert.c
+ *	  How does one row get into an existing index?
+ */
+#include "postgres.h"
+
+#include "utils/memutils.h"
+
+#include "am.h"
+#include "graph.h"
+#include "opclass.h"
+#include "options.h"
+#include "value.h"
+
+bool
+vegoinsert(Relation index, Datum *values, bool *isnull, ItemPointer heap_tid,
+		   Relation heap, IndexUniqueCheck checkUnique, bool indexUnchanged,
+		   struct IndexInfo *indexInfo)
+{
+	MemoryContext context;
+	MemoryContext old;
+
+	if (isnull[0])
+		return false;
+
+	context = AllocSetContextCreate(CurrentMemoryContext, "vego insert",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	{
+		VegoNodes  *nodes = vego_nodes_open(index);
+		float	   *scratch = palloc(nodes->coder.dims * sizeof(float));
+		uint8	   *code = palloc0(nodes->coder.code_bytes);
+		VegoFactors factors;
+		const float *elements = vego_value_elements(index, vego_opclass(index),
+													values[0], nodes->coder.dims);
+
+		if (vego_encode(&nodes->coder, elements, scratch, &factors, code))
+			vego_graph_insert(nodes, &factors, code, heap_tid,
+							  vego_graph_level(heap_tid),
+							  vego_ef_construction(index, nodes->count));
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return false;
+}

@@ -1,0 +1,789 @@
+/*
+ * nodes.c
+ *	  Where are a node's bytes, and how are they read and changed safely?
+ */
+#include "postgres.h"
+
+#include <float.h>
+
+#include "access/relation.h"
+#include "miscadmin.h"
+#include "storage/indexfsm.h"
+#include "storage/lmgr.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "nodes.h"
+#include "options.h"
+#include "pageedit.h"
+
+/*
+ * What this backend remembers of an index between statements: in which
+ * buffer each block was last seen.  A memory, not a fact; every use checks the
+ * buffer's tag.  Kept for the MAX_FRAMES indexes used last, outside the
+ * relation cache, whose entries may go while a scan is open.
+ */
+#define MAX_FRAMES 64
+
+struct VegoFrames
+{
+	RelFileLocator locator;
+	uint64		last_use;		/* 0 where unused */
+	Buffer	   *buffers;		/* by block, InvalidBuffer where unknown */
+	uint32		size;
+	uint32		turn;			/* pins, to vary how they are taken */
+	VegoCounters counters;
+};
+
+static VegoFrames known_frames[MAX_FRAMES];
+static uint64 frames_clock = 0;
+
+/* One pin in so many goes through ReadBuffer, which raises the usage count. */
+#define USAGE_TURN 8
+
+void
+vego_report_corrupted(Relation rel, BlockNumber block, int slot,
+					  const char *fault)
+{
+	if (slot >= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INDEX_CORRUPTED),
+				 errmsg("index \"%s\" is damaged in block %u, slot %d: %s",
+						RelationGetRelationName(rel), block, slot, fault),
+				 errhint("Please REINDEX it.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_INDEX_CORRUPTED),
+			 errmsg("index \"%s\" is damaged in block %u: %s",
+					RelationGetRelationName(rel), block, fault),
+			 errhint("Please REINDEX it.")));
+}
+
+/* Finds or makes room for the memory of a relation. */
+static VegoFrames *
+find_frames(const RelFileLocator *locator)
+{
+	VegoFrames *oldest = &known_frames[0];
+
+	for (int i = 0; i < MAX_FRAMES; i++)
+	{
+		VegoFrames *frames = &known_frames[i];
+
+		if (frames->last_use > 0 &&
+			RelFileLocatorEquals(frames->locator, *locator))
+		{
+			frames->last_use = ++frames_clock;
+			return frames;
+		}
+		if (frames->last_use < oldest->last_use)
+			oldest = frames;
+	}
+
+	/* an evicted index's open scans notice by the locator and come again */
+	if (oldest->buffers)
+		pfree(oldest->buffers);
+	memset(oldest, 0, sizeof(*oldest));
+	oldest->locator = *locator;
+	oldest->last_use = ++frames_clock;
+	return oldest;
+}
+
+static VegoFrames *
+own_frames(VegoNodes *nodes)
+{
+	RelFileLocator locator = vego_compat_locator(nodes->rel);
+
+	if (!RelFileLocatorEquals(nodes->frames->locator, locator))
+		nodes->frames = find_frames(&locator);
+	return nodes->frames;
+}
+
+VegoCounters *
+vego_nodes_counters(VegoNodes *nodes)
+{
+	return &own_frames(nodes)->counters;
+}
+
+static void
+grow_frames(VegoFrames *frames, BlockNumber block)
+{
+	uint64		size = Max(64, frames->size);
+
+	while (size <= block)
+		size *= 2;
+	if (frames->buffers == NULL)
+		frames->buffers = MemoryContextAllocHuge(TopMemoryContext,
+												 size * sizeof(Buffer));
+	else
+		frames->buffers = repalloc_huge(frames->buffers,
+										size * sizeof(Buffer));
+	for (uint64 i = frames->size; i < size; i++)
+		frames->buffers[i] = InvalidBuffer;
+	frames->size = size;
+}
+
+static inline Buffer
+recent_buffer(const VegoFrames *frames, BlockNumber block)
+{
+	return block < frames->size ? frames->buffers[block] : InvalidBuffer;
+}
+
+/* Pins a block, through the buffer it was last seen in where possible. */
+static Buffer
+pin_block(VegoNodes *nodes, BlockNumber block)
+{
+	VegoFrames *frames = own_frames(nodes);
+	Buffer		buffer = recent_buffer(frames, block);
+
+	if (BufferIsValid(buffer) && !BufferIsLocal(buffer) &&
+		++frames->turn % USAGE_TURN != 0 &&
+		ReadRecentBuffer(frames->locator, MAIN_FORKNUM, block, buffer))
+		return buffer;
+
+	buffer = ReadBuffer(nodes->rel, block);
+	if (block >= frames->size)
+		grow_frames(frames, block);
+	frames->buffers[block] = buffer;
+	return buffer;
+}
+
+static void
+check_page(VegoNodes *nodes, BlockNumber block, Page page)
+{
+	const char *fault = vego_page_fault(page, VEGO_PAGE_NODES);
+
+	if (fault)
+		vego_report_corrupted(nodes->rel, block, -1, fault);
+}
+
+static void
+check_slot(VegoNodes *nodes, BlockNumber block, int place,
+		   const VegoSlot *slot)
+{
+	const char *fault = vego_slot_fault(&nodes->geometry, slot);
+
+	if (fault)
+		vego_report_corrupted(nodes->rel, block, place, fault);
+}
+
+/* Copies and checks the constants of the index. */
+static void
+read_meta(Relation rel, VegoMeta *meta)
+{
+	Buffer		buffer = ReadBuffer(rel, 0);
+	Page		page;
+	const char *fault;
+	uint16		format;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(buffer);
+	fault = vego_page_fault(page, VEGO_PAGE_META);
+	memcpy(meta, vego_page_meta(page), sizeof(VegoMeta));
+	format = vego_page_tail(page)->format;
+	UnlockReleaseBuffer(buffer);
+
+	if (fault == NULL && meta->magic == VEGO_META_MAGIC &&
+		(format != VEGO_FORMAT_VERSION || meta->format != VEGO_FORMAT_VERSION))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("index \"%s\" has format version %u, but this vego knows only version %d",
+						RelationGetRelationName(rel), meta->format,
+						VEGO_FORMAT_VERSION),
+				 errhint("Please REINDEX it.")));
+	if (fault == NULL)
+		fault = vego_meta_fault(meta);
+	if (fault)
+		vego_report_corrupted(rel, 0, -1, fault);
+}
+
+/* The centre is written once by the build, before anyone can open the index. */
+static float *
+read_centre(Relation rel, const VegoMeta *meta, BlockNumber blocks)
+{
+	float	   *centre = palloc(meta->dims * sizeof(float));
+
+	for (BlockNumber block = 0; block < blocks; block++)
+	{
+		VegoCentrePart part = vego_centre_part(meta->dims, block);
+		Buffer		buffer = ReadBuffer(rel, block);
+		const char *fault;
+
+		LockBuffer(buffer, BUFFER_LOCK_SHARE);
+		fault = vego_page_fault(BufferGetPage(buffer), VEGO_PAGE_META);
+		memcpy(centre + part.first, BufferGetPage(buffer) + part.offset,
+			   part.count * sizeof(float));
+		UnlockReleaseBuffer(buffer);
+		if (fault)
+			vego_report_corrupted(rel, block, -1, fault);
+	}
+	return centre;
+}
+
+VegoNodes *
+vego_nodes_open(Relation rel)
+{
+	VegoNodes  *nodes = palloc0(sizeof(VegoNodes));
+	RelFileLocator locator = vego_compat_locator(rel);
+	float	   *centre = NULL;
+
+	nodes->rel = rel;
+	read_meta(rel, &nodes->meta);
+	vego_geometry_init(&nodes->geometry, nodes->meta.dims, nodes->meta.bits,
+					   nodes->meta.m);
+	if (nodes->meta.has_centre)
+		centre = read_centre(rel, &nodes->meta, nodes->geometry.first_block);
+	vego_coder_init(&nodes->coder, nodes->meta.metric, nodes->meta.dims,
+					nodes->meta.bits, nodes->meta.radius, centre);
+	nodes->count = vego_node_count(&nodes->geometry,
+								   RelationGetNumberOfBlocks(rel));
+	nodes->frames = find_frames(&locator);
+	nodes->hints = VEGO_COMPAT_UNPINNED_READS && !vego_guc_pinned_reads &&
+		!RelationUsesLocalBuffers(rel);
+	nodes->scratch = vego_nodes_new_slot(nodes);
+	return nodes;
+}
+
+void
+vego_nodes_refresh(VegoNodes *nodes)
+{
+	VegoMeta	meta;
+
+	read_meta(nodes->rel, &meta);
+	if (meta.stamp != nodes->meta.stamp)
+		vego_report_corrupted(nodes->rel, 0, -1,
+							  "the index was replaced while it was open");
+	nodes->meta = meta;
+	nodes->count = vego_node_count(&nodes->geometry,
+								   RelationGetNumberOfBlocks(nodes->rel));
+}
+
+VegoSlot *
+vego_nodes_new_slot(const VegoNodes *nodes)
+{
+	return palloc0(nodes->geometry.slot_bytes);
+}
+
+/* Is the id a slot?  The index may have grown since it was looked at last. */
+static inline bool
+id_exists(VegoNodes *nodes, VegoNodeId id)
+{
+	if (likely(id < nodes->count))
+		return true;
+	nodes->count = vego_node_count(&nodes->geometry,
+								   RelationGetNumberOfBlocks(nodes->rel));
+	return id < nodes->count;
+}
+
+/*
+ * Does the buffer hold this block?  Without pin and lock the answer is old
+ * when it is given.  In 15 a buffer being given to another page carries the
+ * new tag while its state still shows the old page as valid, but is locked
+ * meanwhile; hence the last flag.
+ */
+static inline bool
+frame_shows(const BufferDesc *frame, const RelFileLocator *locator,
+			BlockNumber block)
+{
+	uint32		state;
+
+	if (!vego_compat_tag_matches(&frame->tag, locator, block))
+		return false;
+	pg_read_barrier();
+	state = pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &frame->state));
+	return (state & (BM_VALID | BM_TAG_VALID | BM_LOCKED)) ==
+		(BM_VALID | BM_TAG_VALID);
+}
+
+/* A batch of ids on its way to ranks; large enough for any node's links. */
+#define BATCH 256
+
+static inline void
+prefetch_code(const VegoGeometry *geometry, const VegoSlot *slot)
+{
+	const char *byte = (const char *) slot + geometry->factors_offset;
+	const char *end = (const char *) slot + geometry->slot_bytes;
+
+	__builtin_prefetch(slot);
+	/* the processor's own prefetcher goes on after a few lines */
+	end = Min(end, byte + 512);
+	for (; byte < end; byte += 64)
+		__builtin_prefetch(byte);
+}
+
+/* The rank of a slot that may be anything. */
+static inline double
+rank_slot(const VegoNodes *nodes, const VegoQuery *query,
+		  const VegoSlot *slot)
+{
+	if (slot->kind != VEGO_SLOT_LIVE && slot->kind != VEGO_SLOT_DEAD)
+		return DBL_MAX;
+	return vego_query_rank(query, vego_slot_factors(&nodes->geometry, slot),
+						   vego_slot_code(&nodes->geometry, slot));
+}
+
+static double
+rank_pinned(VegoNodes *nodes, const VegoQuery *query, VegoNodeId id)
+{
+	BlockNumber block = vego_node_block(&nodes->geometry, id);
+	Buffer		buffer = pin_block(nodes, block);
+	Page		page;
+	double		rank;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(buffer);
+	check_page(nodes, block, page);
+	rank = PageIsNew(page) ? DBL_MAX :
+		rank_slot(nodes, query,
+				  vego_page_slot(&nodes->geometry, page,
+								 vego_node_slot(&nodes->geometry, id)));
+	UnlockReleaseBuffer(buffer);
+	nodes->frames->counters.ranked_by_pin++;
+	return rank;
+}
+
+/*
+ * In four passes over the batch, so that the misses of all its nodes overlap:
+ * find the frames, look at their headers, fetch the codes, score.
+ */
+static void
+rank_batch(VegoNodes *nodes, const VegoQuery *query, const VegoNodeId *ids,
+		   int count, double *ranks)
+{
+	const VegoGeometry *geometry = &nodes->geometry;
+	VegoFrames *frames = own_frames(nodes);
+	const BufferDesc *descriptors[BATCH];
+	const VegoSlot *slots[BATCH];
+	uint64		hinted = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		Buffer		buffer = InvalidBuffer;
+
+		if (nodes->hints && ids[i] < nodes->count)
+			buffer = recent_buffer(frames, vego_node_block(geometry, ids[i]));
+		descriptors[i] = NULL;
+		if (buffer > 0)
+		{
+			descriptors[i] = GetBufferDescriptor(buffer - 1);
+			__builtin_prefetch(descriptors[i]);
+			slots[i] = vego_page_slot(geometry, BufferGetPage(buffer),
+									  vego_node_slot(geometry, ids[i]));
+			prefetch_code(geometry, slots[i]);
+		}
+	}
+
+	for (int i = 0; i < count; i++)
+	{
+		BlockNumber block = vego_node_block(geometry, ids[i]);
+
+		if (descriptors[i] &&
+			frame_shows(descriptors[i], &frames->locator, block))
+		{
+			pg_read_barrier();
+			ranks[i] = rank_slot(nodes, query, slots[i]);
+			pg_read_barrier();
+			if (frame_shows(descriptors[i], &frames->locator, block))
+			{
+				hinted++;
+				continue;
+			}
+		}
+		ranks[i] = id_exists(nodes, ids[i]) ?
+			rank_pinned(nodes, query, ids[i]) : DBL_MAX;
+		frames = own_frames(nodes);
+	}
+	frames->counters.ranked_by_hint += hinted;
+}
+
+void
+vego_nodes_rank(VegoNodes *nodes, const VegoQuery *query,
+				const VegoNodeId *ids, int count, double *ranks)
+{
+	while (count > 0)
+	{
+		int			batch = Min(count, BATCH);
+
+		rank_batch(nodes, query, ids, batch, ranks);
+		ids += batch;
+		ranks += batch;
+		count -= batch;
+	}
+}
+
+bool
+vego_nodes_sketch(VegoNodes *nodes, VegoNodeId id, VegoFactors *factors,
+				  uint8 *code)
+{
+	const VegoGeometry *geometry = &nodes->geometry;
+	VegoFrames *frames = own_frames(nodes);
+	BlockNumber block = vego_node_block(geometry, id);
+	Buffer		buffer;
+
+	if (!id_exists(nodes, id))
+		return false;
+	buffer = nodes->hints ? recent_buffer(frames, block) : InvalidBuffer;
+	if (buffer > 0)
+	{
+		BufferDesc *descriptor = GetBufferDescriptor(buffer - 1);
+
+		if (frame_shows(descriptor, &frames->locator, block))
+		{
+			const VegoSlot *slot = vego_page_slot(geometry,
+												  BufferGetPage(buffer),
+												  vego_node_slot(geometry, id));
+			bool		live;
+
+			pg_read_barrier();
+			live = slot->kind == VEGO_SLOT_LIVE;
+			memcpy(factors, vego_slot_factors(geometry, slot),
+				   sizeof(VegoFactors));
+			memcpy(code, vego_slot_code(geometry, slot), geometry->code_bytes);
+			pg_read_barrier();
+			if (frame_shows(descriptor, &frames->locator, block))
+				return live;
+		}
+	}
+
+	vego_nodes_read(nodes, id, nodes->scratch);
+	memcpy(factors, vego_slot_factors(geometry, nodes->scratch),
+		   sizeof(VegoFactors));
+	memcpy(code, vego_slot_code(geometry, nodes->scratch),
+		   geometry->code_bytes);
+	return nodes->scratch->kind == VEGO_SLOT_LIVE;
+}
+
+void
+vego_nodes_read(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot)
+{
+	BlockNumber block = vego_node_block(&nodes->geometry, id);
+	int			place = vego_node_slot(&nodes->geometry, id);
+	Buffer		buffer;
+	Page		page;
+
+	if (!id_exists(nodes, id))
+	{
+		memset(slot, 0, nodes->geometry.slot_bytes);
+		return;
+	}
+	buffer = pin_block(nodes, block);
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(buffer);
+	if (nodes->snapshot)
+		vego_compat_test_snapshot(nodes->snapshot, nodes->rel, page);
+	check_page(nodes, block, page);
+	if (PageIsNew(page))
+		memset(slot, 0, nodes->geometry.slot_bytes);
+	else
+		memcpy(slot, vego_page_slot(&nodes->geometry, page, place),
+			   nodes->geometry.slot_bytes);
+	UnlockReleaseBuffer(buffer);
+	check_slot(nodes, block, place, slot);
+	nodes->frames->counters.reads++;
+}
+
+bool
+vego_nodes_read_block(VegoNodes *nodes, BlockNumber block,
+					  BufferAccessStrategy strategy, char *slots)
+{
+	const VegoGeometry *geometry = &nodes->geometry;
+	size_t		bytes = (size_t) geometry->per_page * geometry->slot_bytes;
+	Buffer		buffer;
+	Page		page;
+
+	if (block >= RelationGetNumberOfBlocks(nodes->rel))
+		return false;
+	buffer = ReadBufferExtended(nodes->rel, MAIN_FORKNUM, block, RBM_NORMAL,
+								strategy);
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(buffer);
+	check_page(nodes, block, page);
+	if (PageIsNew(page))
+		memset(slots, 0, bytes);
+	else
+		memcpy(slots, vego_page_slot(geometry, page, 0), bytes);
+	UnlockReleaseBuffer(buffer);
+	for (int i = 0; i < geometry->per_page; i++)
+		check_slot(nodes, block, i,
+				   (VegoSlot *) (slots + i * geometry->slot_bytes));
+	return true;
+}
+
+/* The page's bytes up to and with this slot are in use. */
+static void
+cover_slot(const VegoGeometry *geometry, Page page, int place)
+{
+	PageHeader	header = (PageHeader) page;
+	int			end = SizeOfPageHeaderData +
+		(place + 1) * geometry->slot_bytes;
+
+	header->pd_lower = Max(header->pd_lower, end);
+}
+
+/* First free slot of a locked page, or -1. */
+static int
+find_free_slot(const VegoGeometry *geometry, Page page)
+{
+	if (PageIsNew(page))
+		return 0;
+	for (int i = 0; i < geometry->per_page; i++)
+		if (vego_page_slot(geometry, page, i)->kind == VEGO_SLOT_FREE)
+			return i;
+	return -1;
+}
+
+/* Writes the slot to a free place of the locked page and lets go of it. */
+static VegoNodeId
+fill_slot(VegoNodes *nodes, Buffer buffer, int place, const VegoSlot *slot)
+{
+	const VegoGeometry *geometry = &nodes->geometry;
+	BlockNumber block = BufferGetBlockNumber(buffer);
+	VegoPageEdit edit;
+	Page		page;
+
+	vego_edit_begin(&edit, nodes->rel);
+	if (PageIsNew(BufferGetPage(buffer)))
+	{
+		page = vego_edit_open_new(&edit, buffer);
+		vego_page_init(page, VEGO_PAGE_NODES);
+	}
+	else
+		page = vego_edit_open(&edit, buffer);
+	memcpy(vego_page_slot(geometry, page, place), slot, geometry->slot_bytes);
+	cover_slot(geometry, page, place);
+	vego_edit_commit(&edit);
+	return vego_node_id(geometry, block, place);
+}
+
+/* Tries one existing block; VEGO_NO_NODE when it is full. */
+static VegoNodeId
+insert_on_block(VegoNodes *nodes, BlockNumber block, const VegoSlot *slot)
+{
+	Buffer		buffer = pin_block(nodes, block);
+	int			place;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	check_page(nodes, block, BufferGetPage(buffer));
+	place = find_free_slot(&nodes->geometry, BufferGetPage(buffer));
+	if (place < 0)
+	{
+		UnlockReleaseBuffer(buffer);
+		return VEGO_NO_NODE;
+	}
+	return fill_slot(nodes, buffer, place, slot);
+}
+
+/*
+ * Pages with free slots are known to the free space map, which vacuum fills.
+ * A page taken from it becomes this backend's target until it is full, so
+ * that backends fill different pages.
+ */
+VegoNodeId
+vego_nodes_insert(VegoNodes *nodes, const VegoSlot *slot)
+{
+	Relation	rel = nodes->rel;
+	BlockNumber first = nodes->geometry.first_block;
+	BlockNumber target = RelationGetTargetBlock(rel);
+	BlockNumber blocks = RelationGetNumberOfBlocks(rel);
+	VegoNodeId	id;
+	Buffer		buffer;
+
+	if (target != InvalidBlockNumber && target >= first && target < blocks)
+	{
+		id = insert_on_block(nodes, target, slot);
+		if (id != VEGO_NO_NODE)
+			return id;
+	}
+
+	while ((target = GetFreeIndexPage(rel)) != InvalidBlockNumber)
+	{
+		/* the map is not logged: it may be wrong after a crash */
+		if (target < first || target >= blocks)
+			continue;
+		id = insert_on_block(nodes, target, slot);
+		if (id != VEGO_NO_NODE)
+		{
+			RelationSetTargetBlock(rel, target);
+			return id;
+		}
+	}
+
+	if (blocks > first)
+	{
+		id = insert_on_block(nodes, blocks - 1, slot);
+		if (id != VEGO_NO_NODE)
+		{
+			RelationSetTargetBlock(rel, blocks - 1);
+			return id;
+		}
+	}
+
+	if (vego_node_count(&nodes->geometry, blocks + 1) >= VEGO_NO_NODE)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("index \"%s\" cannot hold more than %u nodes",
+						RelationGetRelationName(rel), VEGO_NO_NODE),
+				 errhint("Partition the table.")));
+	buffer = vego_compat_extend(rel);
+	RelationSetTargetBlock(rel, BufferGetBlockNumber(buffer));
+	return fill_slot(nodes, buffer, 0, slot);
+}
+
+static int
+compare_edits(const void *a, const void *b)
+{
+	VegoNodeId	ia = ((const VegoEdit *) a)->id;
+	VegoNodeId	ib = ((const VegoEdit *) b)->id;
+
+	return ia < ib ? -1 : ia > ib;
+}
+
+/* Is the node as it was when the change was decided? */
+static bool
+edit_holds(const VegoGeometry *geometry, const VegoEdit *edit, Page page)
+{
+	const VegoSlot *slot = vego_page_slot(geometry, page,
+										  vego_node_slot(geometry, edit->id));
+
+	return slot->kind == VEGO_SLOT_LIVE &&
+		vego_slot_is_same(slot, edit->before) &&
+		slot->degree == edit->before->degree &&
+		memcmp(slot->links, edit->before->links,
+			   slot->degree * sizeof(VegoLink)) == 0;
+}
+
+static void
+apply_edit(const VegoGeometry *geometry, const VegoEdit *edit, Page page)
+{
+	VegoSlot   *slot = vego_page_slot(geometry, page,
+									  vego_node_slot(geometry, edit->id));
+
+	memset(slot->links, 0, geometry->capacity * sizeof(VegoLink));
+	memcpy(slot->links, edit->links, edit->degree * sizeof(VegoLink));
+	slot->degree = edit->degree;
+}
+
+int
+vego_nodes_edit(VegoNodes *nodes, VegoEdit *edits, int count)
+{
+	const VegoGeometry *geometry = &nodes->geometry;
+	int			applied = 0;
+	int			next = 0;
+
+	qsort(edits, count, sizeof(VegoEdit), compare_edits);
+	while (next < count)
+	{
+		VegoPageEdit page_edit;
+
+		vego_edit_begin(&page_edit, nodes->rel);
+		while (next < count && page_edit.count < VEGO_EDIT_PAGES)
+		{
+			BlockNumber block = vego_node_block(geometry, edits[next].id);
+			Buffer		buffer = pin_block(nodes, block);
+			Page		page = NULL;
+
+			LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+			check_page(nodes, block, BufferGetPage(buffer));
+			for (; next < count &&
+				 vego_node_block(geometry, edits[next].id) == block; next++)
+			{
+				VegoEdit   *edit = &edits[next];
+
+				edit->applied = !PageIsNew(BufferGetPage(buffer)) &&
+					edit_holds(geometry, edit, BufferGetPage(buffer));
+				if (!edit->applied)
+					continue;
+				if (page == NULL)
+					page = vego_edit_open(&page_edit, buffer);
+				apply_edit(geometry, edit, page);
+				applied++;
+			}
+			if (page == NULL)
+				UnlockReleaseBuffer(buffer);
+		}
+		vego_edit_commit(&page_edit);
+	}
+	return applied;
+}
+
+static void
+apply_verdict(const VegoGeometry *geometry, VegoSlot *slot,
+			  VegoVerdict verdict)
+{
+	if (verdict == VEGO_FREE)
+		memset(slot, 0, geometry->slot_bytes);
+	else
+	{
+		slot->kind = VEGO_SLOT_DEAD;
+		/* a recycled TID must not match; upper slots keep their way down */
+		if (slot->level == 0)
+			ItemPointerSetInvalid(&slot->tid);
+	}
+}
+
+int
+vego_nodes_judge_block(VegoNodes *nodes, BlockNumber block,
+					   BufferAccessStrategy strategy, VegoJudge judge,
+					   void *arg)
+{
+	const VegoGeometry *geometry = &nodes->geometry;
+	Buffer		buffer = ReadBufferExtended(nodes->rel, MAIN_FORKNUM, block,
+											RBM_NORMAL, strategy);
+	Page		page = BufferGetPage(buffer);
+	VegoPageEdit edit;
+	Page		changed = NULL;
+	int			count = 0;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	check_page(nodes, block, page);
+	for (int i = 0; i < geometry->per_page && !PageIsNew(page); i++)
+	{
+		const VegoSlot *slot = vego_page_slot(geometry, page, i);
+		VegoVerdict verdict;
+
+		check_slot(nodes, block, i, slot);
+		verdict = judge(arg, vego_node_id(geometry, block, i), slot);
+		if (verdict == VEGO_KEEP)
+			continue;
+		if (changed == NULL)
+		{
+			vego_edit_begin(&edit, nodes->rel);
+			changed = vego_edit_open(&edit, buffer);
+		}
+		apply_verdict(geometry, vego_page_slot(geometry, changed, i), verdict);
+		count++;
+	}
+	if (changed)
+		vego_edit_commit(&edit);
+	else
+		UnlockReleaseBuffer(buffer);
+	return count;
+}
+
+void
+vego_nodes_lock_entry(VegoNodes *nodes)
+{
+	LockPage(nodes->rel, 0, ExclusiveLock);
+}
+
+void
+vego_nodes_unlock_entry(VegoNodes *nodes)
+{
+	UnlockPage(nodes->rel, 0, ExclusiveLock);
+}
+
+void
+vego_nodes_set_entry(VegoNodes *nodes, VegoNodeId entry, int level)
+{
+	Buffer		buffer = ReadBuffer(nodes->rel, 0);
+	VegoPageEdit edit;
+	VegoMeta   *meta;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	vego_edit_begin(&edit, nodes->rel);
+	meta = vego_page_meta(vego_edit_open(&edit, buffer));
+	meta->entry = entry;
+	meta->entry_level = level;
+	vego_edit_commit(&edit);
+	nodes->meta.entry = entry;
+	nodes->meta.entry_level = level;
+}

@@ -1,0 +1,164 @@
+/*
+ * nodes.h
+ *	  From a node's id to its bytes: rank a batch, read one, edit some,
+ *	  allocate one.  The graph above knows no buffer, lock or WAL record; all
+ *	  of those are here.
+ *
+ * Two ways of reading (src/README, "Reading"):
+ *
+ *	 hint	straight from the buffer's frame, without pin or lock.  May be
+ *			wrong without anybody noticing, so it decides only which node is
+ *			visited next and which neighbours look best.
+ *	 read	pinned and share-locked, copied out.  Everything that is returned
+ *			or written rests on this.
+ *
+ * No function returns with a page locked or pinned.
+ */
+#ifndef VEGO_NODES_H
+#define VEGO_NODES_H
+
+#include "utils/rel.h"
+#include "utils/snapshot.h"
+
+#include "code.h"
+#include "graph_select.h"
+#include "page.h"
+
+/* Work done by this backend on one index, for vego_stats. */
+typedef struct VegoCounters
+{
+	uint64		ranked_by_hint; /* nodes scored without a pin */
+	uint64		ranked_by_pin;	/* nodes scored under pin and lock */
+	uint64		reads;			/* nodes read whole */
+	uint64		searches;
+	uint64		rows_fetched;	/* heap rows read for exact distances */
+	uint64		rows_returned;
+	uint64		rows_withheld;	/* found too late for strict order */
+} VegoCounters;
+
+typedef struct VegoFrames VegoFrames;
+
+/* An open index; made by vego_nodes_open, lives in its memory context. */
+typedef struct VegoNodes
+{
+	Relation	rel;
+	VegoMeta	meta;			/* as last read; only the entry changes */
+	VegoGeometry geometry;
+	VegoCoder	coder;
+	Snapshot	snapshot;		/* of a scan, or NULL */
+	uint32		count;			/* slots, as last seen */
+	bool		hints;			/* may read without a pin */
+	VegoFrames *frames;			/* where this backend last saw each block */
+	VegoSlot   *scratch;
+} VegoNodes;
+
+/*
+ * Opens the index for searching and changing.  Locks the meta page, shared,
+ * for a moment.  Errors: ERRCODE_INDEX_CORRUPTED for a damaged meta page,
+ * ERRCODE_FEATURE_NOT_SUPPORTED for another version's.
+ */
+extern VegoNodes *vego_nodes_open(Relation rel);
+
+/*
+ * Reads the entry anew (meta.entry, meta.entry_level) and the number of slots.
+ */
+extern void vego_nodes_refresh(VegoNodes *nodes);
+
+/* The counters of this backend for the index. */
+extern VegoCounters *vego_nodes_counters(VegoNodes *nodes);
+
+/* Bytes of a copy of a slot. */
+static inline size_t
+vego_nodes_slot_bytes(const VegoNodes *nodes)
+{
+	return nodes->geometry.slot_bytes;
+}
+
+/* Room for a copy of a slot, zeroed. */
+extern VegoSlot *vego_nodes_new_slot(const VegoNodes *nodes);
+
+/*
+ * Hints: the ranks of many nodes.  An id that is no slot, or one that holds
+ * nothing, ranks as far (DBL_MAX).
+ */
+extern void vego_nodes_rank(VegoNodes *nodes, const VegoQuery *query,
+							const VegoNodeId *ids, int count, double *ranks);
+
+/*
+ * Hint: copies factors and code of a node.  False when the id is no slot or
+ * its slot is not live.
+ */
+extern bool vego_nodes_sketch(VegoNodes *nodes, VegoNodeId id,
+							  VegoFactors *factors, uint8 *code);
+
+/*
+ * Reads a node: copies its slot.  An id that is no slot reads as free.
+ * Errors: ERRCODE_INDEX_CORRUPTED for a damaged page or slot.
+ */
+extern void vego_nodes_read(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot);
+
+/* Reads all slots of a block at once, per_page of them; false past the end. */
+extern bool vego_nodes_read_block(VegoNodes *nodes, BlockNumber block,
+								  BufferAccessStrategy strategy,
+								  char *slots);
+
+/* Writes a new node into a free slot, one WAL record; returns its id. */
+extern VegoNodeId vego_nodes_insert(VegoNodes *nodes, const VegoSlot *slot);
+
+/*
+ * A change of one node's links.  `before` is the slot as read: the change is
+ * made only if it is the same node still and has the same links.
+ */
+typedef struct VegoEdit
+{
+	VegoNodeId	id;
+	const VegoSlot *before;
+	const VegoLink *links;		/* what its links become */
+	int			degree;
+	bool		applied;
+} VegoEdit;
+
+/*
+ * Makes the changes whose nodes are as they were, sets `applied` on those and
+ * returns how many.  Pages are locked exclusively, VEGO_EDIT_PAGES at a time,
+ * in ascending order, one WAL record each time.  Sorts the array by id; ids
+ * must be distinct.
+ */
+extern int	vego_nodes_edit(VegoNodes *nodes, VegoEdit *edits, int count);
+
+/* What becomes of a slot in a sweep. */
+typedef enum VegoVerdict
+{
+	VEGO_KEEP,
+	VEGO_BURY,					/* live becomes dead; its TID is cleared */
+	VEGO_FREE					/* dead becomes free; zeroed */
+} VegoVerdict;
+
+typedef VegoVerdict (*VegoJudge) (void *arg, VegoNodeId id,
+								  const VegoSlot *slot);
+
+/*
+ * Shows the judge every slot of a block once, under an exclusive lock, and
+ * does as it says; one WAL record if anything changes.  Returns how many slots
+ * changed.  Errors: ERRCODE_INDEX_CORRUPTED as for reads.
+ */
+extern int	vego_nodes_judge_block(VegoNodes *nodes, BlockNumber block,
+								   BufferAccessStrategy strategy,
+								   VegoJudge judge, void *arg);
+
+/*
+ * Who may decide on the entry: a heavyweight lock on the meta page, held
+ * until unlocked or the transaction's end.
+ */
+extern void vego_nodes_lock_entry(VegoNodes *nodes);
+extern void vego_nodes_unlock_entry(VegoNodes *nodes);
+
+/* Sets the entry; the caller holds the entry lock. */
+extern void vego_nodes_set_entry(VegoNodes *nodes, VegoNodeId entry,
+								 int level);
+
+/* Reports damage: ERRCODE_INDEX_CORRUPTED with index, block and a hint. */
+extern void vego_report_corrupted(Relation rel, BlockNumber block, int slot,
+								  const char *fault) pg_attribute_noreturn();
+
+#endif							/* VEGO_NODES_H */

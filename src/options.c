@@ -1,0 +1,177 @@
+/*
+ * options.c
+ *	  What can be set, and between which limits?
+ */
+#include "postgres.h"
+
+#include "access/reloptions.h"
+#include "utils/guc.h"
+
+#include "compat.h"
+#include "options.h"
+#include "simd/kernels.h"
+
+typedef struct VegoOptions
+{
+	int32		vl_len_;
+	int			m;
+	int			ef_construction;
+	int			bits;
+	int			ef_search;
+} VegoOptions;
+
+int			vego_guc_order = VEGO_ORDER_STRICT;
+bool		vego_guc_pinned_reads = false;
+
+static int	guc_ef_search = VEGO_DEFAULT_EF_SEARCH;
+static char *guc_simd;
+static relopt_kind option_kind;
+
+static const struct config_enum_entry order_values[] = {
+	{"strict", VEGO_ORDER_STRICT, false},
+	{"relaxed", VEGO_ORDER_RELAXED, false},
+	{NULL, 0, false}
+};
+
+static bool
+check_simd(char **value, void **extra, GucSource source)
+{
+	if (strcmp(*value, "auto") == 0 || vego_kernels_find(*value) != NULL)
+		return true;
+	GUC_check_errdetail("This processor or build has no instruction set of that name for vego.");
+	GUC_check_errhint("Use auto, or one of scalar, avx2, avx512, neon that the processor has.");
+	return false;
+}
+
+static void
+assign_simd(const char *value, void *extra)
+{
+	vego_kernels_choose(value);
+}
+
+void
+vego_options_init(void)
+{
+	option_kind = add_reloption_kind();
+	add_int_reloption(option_kind, "m",
+					  "Links a node chooses; 0 chooses by the dimensions",
+					  0, 0, VEGO_MAX_M, AccessExclusiveLock);
+	add_int_reloption(option_kind, "ef_construction",
+					  "Candidates considered for a node's links; 0 chooses by the number of rows",
+					  0, 0, VEGO_MAX_EF_CONSTRUCTION, ShareUpdateExclusiveLock);
+	add_int_reloption(option_kind, "bits",
+					  "Bits of a dimension in the index, 8 or 4",
+					  8, 4, 8, AccessExclusiveLock);
+	add_int_reloption(option_kind, "ef_search",
+					  "Width of a search, instead of the setting vego.ef_search; 0 uses the setting",
+					  0, 0, VEGO_MAX_EF_SEARCH, ShareUpdateExclusiveLock);
+
+	DefineCustomIntVariable("vego.ef_search",
+							"Width of a search: more finds more, and takes longer.",
+							"An index's storage parameter ef_search goes before it.",
+							&guc_ef_search, VEGO_DEFAULT_EF_SEARCH,
+							VEGO_MIN_EF_SEARCH, VEGO_MAX_EF_SEARCH,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomEnumVariable("vego.order",
+							 "Whether a row found late may be returned after farther ones.",
+							 "strict withholds it, relaxed returns it late.",
+							 &vego_guc_order, VEGO_ORDER_STRICT, order_values,
+							 PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomStringVariable("vego.simd",
+							   "Instruction set of the distance kernels.",
+							   "auto uses the best the processor has.",
+							   &guc_simd, "auto", PGC_USERSET, 0,
+							   check_simd, assign_simd, NULL);
+	DefineCustomBoolVariable("vego.pinned_reads",
+							 "Reads every node under a pin and a lock.",
+							 "For tests: answers are the same, searches are slower.",
+							 &vego_guc_pinned_reads, false, PGC_USERSET,
+							 GUC_NOT_IN_SAMPLE, NULL, NULL, NULL);
+	MarkGUCPrefixReserved("vego");
+}
+
+int
+vego_options_ef_search(Relation index)
+{
+	VegoOptions *options = (VegoOptions *) index->rd_options;
+
+	return options && options->ef_search > 0 ?
+		options->ef_search : guc_ef_search;
+}
+
+int
+vego_options_default_ef_search(void)
+{
+	return guc_ef_search;
+}
+
+int
+vego_options_m(Relation index)
+{
+	VegoOptions *options = (VegoOptions *) index->rd_options;
+
+	return options ? options->m : 0;
+}
+
+int
+vego_options_ef_construction(Relation index)
+{
+	VegoOptions *options = (VegoOptions *) index->rd_options;
+
+	return options ? options->ef_construction : 0;
+}
+
+int
+vego_options_bits(Relation index)
+{
+	VegoOptions *options = (VegoOptions *) index->rd_options;
+
+	return options ? options->bits : 8;
+}
+
+/* What a range cannot say. */
+static void
+check_options(const VegoOptions *options)
+{
+	if (options->bits != 4 && options->bits != 8)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("value %d out of bounds for option \"bits\"",
+						options->bits),
+				 errdetail("Valid values are \"4\" and \"8\".")));
+	if (options->m != 0 && options->m < VEGO_MIN_M)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("value %d out of bounds for option \"m\"",
+						options->m),
+				 errdetail("Valid values are between \"%d\" and \"%d\", or \"0\" for automatic.",
+						   VEGO_MIN_M, VEGO_MAX_M)));
+	if (options->ef_construction != 0 &&
+		options->ef_construction < VEGO_MIN_EF_CONSTRUCTION)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("value %d out of bounds for option \"ef_construction\"",
+						options->ef_construction),
+				 errdetail("Valid values are between \"%d\" and \"%d\", or \"0\" for automatic.",
+						   VEGO_MIN_EF_CONSTRUCTION,
+						   VEGO_MAX_EF_CONSTRUCTION)));
+}
+
+bytea *
+vegooptions(Datum reloptions, bool validate)
+{
+	static const relopt_parse_elt elements[] = {
+		{"m", RELOPT_TYPE_INT, offsetof(VegoOptions, m)},
+		{"ef_construction", RELOPT_TYPE_INT,
+		offsetof(VegoOptions, ef_construction)},
+		{"bits", RELOPT_TYPE_INT, offsetof(VegoOptions, bits)},
+		{"ef_search", RELOPT_TYPE_INT, offsetof(VegoOptions, ef_search)},
+	};
+	VegoOptions *options = build_reloptions(reloptions, validate, option_kind,
+											sizeof(VegoOptions), elements,
+											lengthof(elements));
+
+	if (options && validate)
+		check_options(options);
+	return (bytea *) options;
+}

@@ -1,0 +1,39 @@
+/*
+ * options.h
+ *	  Settings (vego.*) and storage parameters of an index.
+ */
+#ifndef VEGO_OPTIONS_H
+#define VEGO_OPTIONS_H
+
+#include "postgres.h"
+
+#include "utils/rel.h"
+
+#include "vego.h"
+
+typedef enum VegoOrder
+{
+	VEGO_ORDER_STRICT,			/* never a row nearer than one returned */
+	VEGO_ORDER_RELAXED			/* such rows come late */
+} VegoOrder;
+
+extern int	vego_guc_order;		/* a VegoOrder */
+extern bool vego_guc_pinned_reads;
+
+extern void vego_options_init(void);
+
+/* The index's own ef_search, else the session's. */
+extern int	vego_options_ef_search(Relation index);
+
+/* The session's, which is all that a planner gets to see without a lock. */
+extern int	vego_options_default_ef_search(void);
+
+/* As given, or 0 for automatic. */
+extern int	vego_options_m(Relation index);
+extern int	vego_options_ef_construction(Relation index);
+
+extern int	vego_options_bits(Relation index);
+
+extern bytea *vegooptions(Datum reloptions, bool validate);
+
+#endif							/* VEGO_OPTIONS_H */

@@ -1,0 +1,237 @@
+/*
+ * page.h
+ *	  What is on disk, and pure functions over it.
+ *
+ *	 block 0 .. first_block - 1		meta: the index's constants, the entry,
+ *									and the centre vector
+ *	 block first_block ..			nodes: one array of equal slots
+ *
+ * A node's id is its slot's place in that array, so its address is arithmetic.
+ * Nothing here locks, pins, logs or raises errors.
+ */
+#ifndef VEGO_PAGE_H
+#define VEGO_PAGE_H
+
+#include "postgres.h"
+
+#include "storage/bufpage.h"
+#include "storage/itemptr.h"
+
+#include "code.h"
+#include "vego.h"
+
+/* Of the format of pages; a library refuses all others. */
+#define VEGO_FORMAT_VERSION 1
+#define VEGO_META_MAGIC 0x7E604E57
+
+/* Special area of every page; the last two bytes tell whose page it is. */
+typedef struct VegoPageTail
+{
+	uint16		kind;
+	uint16		unused;
+	uint16		format;
+	uint16		page_id;
+} VegoPageTail;
+
+#define VEGO_PAGE_META 1
+#define VEGO_PAGE_NODES 2
+#define VEGO_PAGE_ID 0xFE60		/* for pg_filedump and its like */
+
+StaticAssertDecl(sizeof(VegoPageTail) == MAXALIGN(sizeof(VegoPageTail)),
+				 "special area must be aligned");
+
+/*
+ * On block 0.  All but entry and entry_level are written once, by the build.
+ * The centre follows, `dims` floats, continued on the next meta pages.
+ */
+typedef struct VegoMeta
+{
+	uint32		magic;
+	uint32		format;
+	uint64		stamp;			/* of this build: a cache's proof of identity */
+	uint16		metric;
+	uint16		bits;
+	uint32		dims;
+	uint16		m;
+	uint16		has_centre;
+	uint32		entry;			/* or VEGO_NO_NODE in an empty index */
+	uint32		entry_level;
+	uint32		unused;
+	double		radius;			/* of the lift, see metric.h */
+} VegoMeta;
+
+StaticAssertDecl(sizeof(VegoMeta) == 48, "no padding on disk");
+
+/* Kinds of slots.  Zero is free, so that a new, all-zero page is valid. */
+#define VEGO_SLOT_FREE 0
+#define VEGO_SLOT_LIVE 1
+#define VEGO_SLOT_DEAD 2		/* its row is gone, its links still serve */
+
+/*
+ * A slot: this head, then
+ *	 links		capacity x VegoLink; those from degree on are 0
+ *	 factors	VegoFactors
+ *	 code		code_bytes, padded with 0 to 4
+ */
+typedef struct VegoSlot
+{
+	uint8		kind;
+	uint8		level;
+	uint8		degree;
+	uint8		unused;
+
+	/*
+	 * On level 0 the heap TID, invalid in a dead slot; above, the id of the
+	 * same node's slot one level down, in the first four bytes.
+	 */
+	ItemPointerData tid;
+	uint16		unused2;
+	VegoLink	links[FLEXIBLE_ARRAY_MEMBER];
+} VegoSlot;
+
+StaticAssertDecl(offsetof(VegoSlot, links) == 12, "no padding on disk");
+
+/* Everything that address arithmetic needs; derived from the meta page. */
+typedef struct VegoGeometry
+{
+	int			capacity;		/* links a slot has room for: 2 m */
+	int			code_bytes;
+	int			factors_offset;
+	int			code_offset;
+	int			slot_bytes;
+	int			per_page;
+	BlockNumber first_block;
+} VegoGeometry;
+
+/* Bytes of a page that slots may take. */
+#define VEGO_PAGE_ROOM \
+	(BLCKSZ - SizeOfPageHeaderData - sizeof(VegoPageTail))
+
+StaticAssertDecl(SizeOfPageHeaderData == MAXALIGN(SizeOfPageHeaderData),
+				 "slots begin right behind the page header");
+
+static inline int
+vego_slot_bytes(int dims, int bits, int m)
+{
+	return offsetof(VegoSlot, links) + 2 * m * sizeof(VegoLink) +
+		sizeof(VegoFactors) + TYPEALIGN(4, vego_code_bytes(dims, bits));
+}
+
+/* per_page is 0 when a slot does not fit a page. */
+extern void vego_geometry_init(VegoGeometry *geometry, int dims, int bits,
+							   int m);
+
+static inline BlockNumber
+vego_node_block(const VegoGeometry *geometry, VegoNodeId id)
+{
+	return geometry->first_block + id / geometry->per_page;
+}
+
+static inline int
+vego_node_slot(const VegoGeometry *geometry, VegoNodeId id)
+{
+	return id % geometry->per_page;
+}
+
+static inline VegoNodeId
+vego_node_id(const VegoGeometry *geometry, BlockNumber block, int slot)
+{
+	return (block - geometry->first_block) * geometry->per_page + slot;
+}
+
+/* Slots in a relation of so many blocks. */
+static inline uint32
+vego_node_count(const VegoGeometry *geometry, BlockNumber blocks)
+{
+	if (blocks <= geometry->first_block)
+		return 0;
+	return (uint32) Min((uint64) (blocks - geometry->first_block) *
+						geometry->per_page, (uint64) VEGO_NO_NODE);
+}
+
+static inline VegoSlot *
+vego_page_slot(const VegoGeometry *geometry, Page page, int slot)
+{
+	return (VegoSlot *) ((char *) page + SizeOfPageHeaderData +
+						 slot * geometry->slot_bytes);
+}
+
+static inline VegoFactors *
+vego_slot_factors(const VegoGeometry *geometry, const VegoSlot *slot)
+{
+	return (VegoFactors *) ((char *) slot + geometry->factors_offset);
+}
+
+static inline uint8 *
+vego_slot_code(const VegoGeometry *geometry, const VegoSlot *slot)
+{
+	return (uint8 *) slot + geometry->code_offset;
+}
+
+/* The same node one level down; only for slots above level 0. */
+static inline VegoNodeId
+vego_slot_down(const VegoSlot *slot)
+{
+	VegoNodeId	down;
+
+	memcpy(&down, &slot->tid, sizeof(down));
+	return down;
+}
+
+static inline void
+vego_slot_set_down(VegoSlot *slot, VegoNodeId down)
+{
+	memset(&slot->tid, 0, sizeof(slot->tid));
+	memcpy(&slot->tid, &down, sizeof(down));
+}
+
+/* Same kind, level and TID: the node that was seen before, not its successor. */
+static inline bool
+vego_slot_is_same(const VegoSlot *a, const VegoSlot *b)
+{
+	return a->kind == b->kind && a->level == b->level &&
+		memcmp(&a->tid, &b->tid, sizeof(a->tid)) == 0;
+}
+
+static inline VegoPageTail *
+vego_page_tail(Page page)
+{
+	return (VegoPageTail *) ((char *) page + BLCKSZ - sizeof(VegoPageTail));
+}
+
+extern void vego_page_init(Page page, int kind);
+
+/*
+ * What is wrong with a page that should be of this kind, or NULL.  A new page
+ * (all zero, as a crash leaves one) is not a fault of a node page: its slots
+ * are free.
+ */
+extern const char *vego_page_fault(Page page, int kind);
+
+/* What is wrong with a slot's head, or NULL. */
+extern const char *vego_slot_fault(const VegoGeometry *geometry,
+								   const VegoSlot *slot);
+
+/* What is wrong with a meta page's constants, or NULL. */
+extern const char *vego_meta_fault(const VegoMeta *meta);
+
+static inline VegoMeta *
+vego_page_meta(Page page)
+{
+	return (VegoMeta *) ((char *) page + SizeOfPageHeaderData);
+}
+
+/*
+ * Where the centre's floats lie on meta page `block`: offset of the first
+ * within the page, index of the first, and how many.
+ */
+typedef struct VegoCentrePart
+{
+	int			offset;
+	int			first;
+	int			count;
+} VegoCentrePart;
+
+extern VegoCentrePart vego_centre_part(int dims, BlockNumber block);
+
+#endif							/* VEGO_PAGE_H */

@@ -1,0 +1,391 @@
+/*
+ * scan.c
+ *	  Which rows come next, in exact order?
+ *
+ * The search finds candidates by their codes; here their rows are fetched
+ * through the scan's own snapshot and returned by exact distance.  Three
+ * things are kept apart by what is known of them:
+ *
+ *	 frontier		met, not expanded: a rank
+ *	 candidates		expanded: a TID, and a bound the distance is not below
+ *	 rows			fetched and visible: the exact distance
+ *
+ * A row is returned when neither a candidate nor the frontier can be nearer.
+ * See src/README, "Exact order".
+ */
+#include "postgres.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "access/relscan.h"
+#include "access/tableam.h"
+#include "catalog/index.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "am.h"
+#include "graph.h"
+#include "opclass.h"
+#include "options.h"
+
+typedef struct VegoScan
+{
+	MemoryContext context;		/* of everything here */
+	MemoryContext row_context;	/* of one row's distance */
+
+	/* the index */
+	VegoNodes  *nodes;
+	VegoQuery	query;
+	VegoSearch	search;
+
+	/* rows */
+	const VegoOpclass *opclass;
+	FmgrInfo   *distance;
+	Oid			collation;
+	Datum		query_value;
+	IndexInfo  *index_info;
+	EState	   *estate;
+	IndexFetchTableData *fetch;
+	TupleTableSlot *slot;
+
+	/* progress */
+	bool		started;
+	bool		unordered;		/* every distance is NULL or NaN */
+	bool		exhausted;		/* the graph, and then every block */
+	VegoHeap	candidates;		/* TIDs by bound */
+	VegoHeap	rows;			/* TIDs by exact distance */
+	float		largest_step;	/* of the codes seen */
+	double		last_distance;
+
+	/* unordered scans go block by block */
+	BlockNumber block;
+	char	   *block_slots;
+	int			block_next;
+} VegoScan;
+
+static inline uint64
+pack_tid(const ItemPointerData *tid)
+{
+	return (uint64) ItemPointerGetBlockNumberNoCheck(tid) << 16 |
+		ItemPointerGetOffsetNumberNoCheck(tid);
+}
+
+static inline void
+unpack_tid(uint64 packed, ItemPointer tid)
+{
+	ItemPointerSet(tid, (BlockNumber) (packed >> 16),
+				   (OffsetNumber) (packed & 0xFFFF));
+}
+
+/* A search's live node becomes a candidate. */
+static void
+keep_candidate(void *arg, VegoNodeId id, double rank, const VegoSlot *slot)
+{
+	VegoScan   *scan = arg;
+	float		step = vego_slot_factors(&scan->nodes->geometry, slot)->step;
+
+	scan->largest_step = Max(scan->largest_step, step);
+	vego_heap_push(&scan->candidates,
+				   vego_query_bound(&scan->query, rank, step),
+				   pack_tid(&slot->tid));
+}
+
+IndexScanDesc
+vegobeginscan(Relation index, int nkeys, int norderbys)
+{
+	IndexScanDesc desc = RelationGetIndexScan(index, nkeys, norderbys);
+	VegoScan   *scan = palloc0(sizeof(VegoScan));
+
+	scan->context = AllocSetContextCreate(CurrentMemoryContext, "vego scan",
+										  ALLOCSET_DEFAULT_SIZES);
+	desc->opaque = scan;
+	return desc;
+}
+
+void
+vegorescan(IndexScanDesc desc, ScanKey keys, int nkeys, ScanKey orderbys,
+		   int norderbys)
+{
+	VegoScan   *scan = desc->opaque;
+
+	if (orderbys && desc->numberOfOrderBys > 0)
+		memmove(desc->orderByData, orderbys,
+				desc->numberOfOrderBys * sizeof(ScanKeyData));
+	scan->started = false;
+}
+
+/* What does not change between rescans. */
+static void
+open_scan(IndexScanDesc desc, VegoScan *scan)
+{
+	Relation	index = desc->indexRelation;
+
+	scan->row_context = AllocSetContextCreate(scan->context, "vego row",
+											  ALLOCSET_DEFAULT_SIZES);
+	scan->nodes = vego_nodes_open(index);
+	scan->nodes->snapshot = desc->xs_snapshot;
+	scan->opclass = vego_opclass(index);
+	scan->distance = index_getprocinfo(index, 1, VEGO_DISTANCE_PROC);
+	scan->collation = index->rd_indcollation[0];
+	vego_query_init(&scan->query, &scan->nodes->coder);
+	vego_search_init(&scan->search, scan->nodes, &scan->query,
+					 keep_candidate, scan);
+	vego_heap_init(&scan->candidates, 128);
+	vego_heap_init(&scan->rows, 128);
+
+	scan->index_info = BuildIndexInfo(index);
+	scan->estate = CreateExecutorState();
+	scan->fetch = table_index_fetch_begin(desc->heapRelation);
+	scan->slot = table_slot_create(desc->heapRelation, NULL);
+	GetPerTupleExprContext(scan->estate)->ecxt_scantuple = scan->slot;
+}
+
+/* The query; false when it orders nothing: NULL, or zero under cosine. */
+static bool
+set_query(IndexScanDesc desc, VegoScan *scan)
+{
+	ScanKey		key = &desc->orderByData[0];
+	const float *elements;
+	int			dims;
+
+	if (key->sk_flags & SK_ISNULL)
+		return false;
+
+	scan->query_value =
+		PointerGetDatum(PG_DETOAST_DATUM_COPY(key->sk_argument));
+	elements = scan->opclass->elements(scan->query_value, &dims);
+	if (dims != scan->nodes->coder.dims)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("index \"%s\" has %d dimensions, but the query has %d",
+						RelationGetRelationName(desc->indexRelation),
+						scan->nodes->coder.dims, dims)));
+	return vego_query_set(&scan->query, elements);
+}
+
+static void
+start_scan(IndexScanDesc desc, VegoScan *scan)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->context);
+
+	if (desc->numberOfOrderBys != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("index \"%s\" can only be scanned in order of one distance",
+						RelationGetRelationName(desc->indexRelation))));
+	if (!IsMVCCSnapshot(desc->xs_snapshot))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("index \"%s\" can only be scanned with an MVCC snapshot",
+						RelationGetRelationName(desc->indexRelation))));
+
+	if (scan->nodes == NULL)
+		open_scan(desc, scan);
+	else
+		vego_nodes_refresh(scan->nodes);
+	table_index_fetch_reset(scan->fetch);
+	vego_heap_clear(&scan->candidates);
+	vego_heap_clear(&scan->rows);
+	scan->exhausted = false;
+	scan->largest_step = 0.0f;
+	scan->last_distance = -DBL_MAX;
+	scan->block = scan->nodes->geometry.first_block;
+	scan->block_next = scan->nodes->geometry.per_page;
+
+	scan->unordered = !set_query(desc, scan);
+	if (!scan->unordered)
+	{
+		vego_search_start(&scan->search, 0,
+						  vego_options_ef_search(desc->indexRelation));
+		vego_search_run(&scan->search);
+	}
+	else if (scan->block_slots == NULL)
+		scan->block_slots = palloc((size_t) scan->nodes->geometry.per_page *
+								   vego_nodes_slot_bytes(scan->nodes));
+	MemoryContextSwitchTo(old);
+	scan->started = true;
+}
+
+/* The next row in the order of the index's blocks. */
+static bool
+next_unordered(IndexScanDesc desc, VegoScan *scan)
+{
+	const VegoGeometry *geometry = &scan->nodes->geometry;
+
+	for (;;)
+	{
+		while (scan->block_next < geometry->per_page)
+		{
+			VegoSlot   *slot = (VegoSlot *)
+				(scan->block_slots + scan->block_next++ * geometry->slot_bytes);
+
+			if (slot->kind == VEGO_SLOT_LIVE && slot->level == 0)
+			{
+				desc->xs_heaptid = slot->tid;
+				return true;
+			}
+		}
+		CHECK_FOR_INTERRUPTS();
+		if (!vego_nodes_read_block(scan->nodes, scan->block, NULL,
+								   scan->block_slots))
+			return false;
+		scan->block++;
+		scan->block_next = 0;
+	}
+}
+
+/*
+ * Fetches the row of the nearest candidate through the snapshot.  What is not
+ * visible drops out here, and so takes nothing from a LIMIT.
+ */
+static void
+fetch_candidate(VegoScan *scan, IndexScanDesc desc)
+{
+	uint64		packed = vego_heap_pop(&scan->candidates).value;
+	VegoCounters *counters = vego_nodes_counters(scan->nodes);
+	MemoryContext old = MemoryContextSwitchTo(scan->row_context);
+	ItemPointerData tid;
+	bool		call_again = false;
+	bool		all_dead = false;
+	Datum		values[INDEX_MAX_KEYS];
+	bool		isnull[INDEX_MAX_KEYS];
+
+	unpack_tid(packed, &tid);
+	counters->rows_fetched++;
+	if (table_index_fetch_tuple(scan->fetch, &tid, desc->xs_snapshot,
+								scan->slot, &call_again, &all_dead))
+	{
+		FormIndexDatum(scan->index_info, scan->slot, scan->estate, values,
+					   isnull);
+		if (!isnull[0])
+		{
+			Datum		distance = FunctionCall2Coll(scan->distance,
+													 scan->collation,
+													 values[0],
+													 scan->query_value);
+
+			vego_heap_push(&scan->rows, DatumGetFloat8(distance), packed);
+		}
+		ResetPerTupleExprContext(scan->estate);
+	}
+	ExecClearTuple(scan->slot);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(scan->row_context);
+}
+
+/*
+ * Goes on searching when what is known does not settle the next row: wider,
+ * and once the graph is exhausted, through all blocks for what no link leads
+ * to.
+ */
+static void
+search_on(VegoScan *scan)
+{
+	MemoryContext old;
+	char	   *slots;
+
+	if (vego_search_widen(&scan->search))
+	{
+		vego_search_run(&scan->search);
+		return;
+	}
+
+	old = MemoryContextSwitchTo(scan->context);
+	slots = palloc((size_t) scan->nodes->geometry.per_page *
+				   vego_nodes_slot_bytes(scan->nodes));
+	for (BlockNumber block = scan->nodes->geometry.first_block;
+		 vego_search_sweep_block(&scan->search, block, slots); block++)
+		;
+	pfree(slots);
+	MemoryContextSwitchTo(old);
+	scan->exhausted = true;
+}
+
+/* No unexpanded node is expected to be nearer than this. */
+static double
+frontier_bound(VegoScan *scan)
+{
+	double		rank = vego_search_frontier(&scan->search);
+
+	if (rank == DBL_MAX)
+		return scan->exhausted ? DBL_MAX : -DBL_MAX;
+	return vego_query_bound(&scan->query, rank, scan->largest_step);
+}
+
+static bool
+next_ordered(IndexScanDesc desc, VegoScan *scan)
+{
+	VegoCounters *counters = vego_nodes_counters(scan->nodes);
+
+	for (;;)
+	{
+		double		row = vego_heap_top(&scan->rows);
+		double		candidate = vego_heap_top(&scan->candidates);
+		double		frontier = frontier_bound(scan);
+		VegoHeapItem item;
+
+		if (scan->rows.count == 0 && scan->candidates.count == 0 &&
+			scan->exhausted)
+			return false;
+		if (frontier < Min(row, candidate))
+		{
+			search_on(scan);
+			continue;
+		}
+		if (scan->candidates.count > 0 && candidate <= row)
+		{
+			CHECK_FOR_INTERRUPTS();
+			fetch_candidate(scan, desc);
+			continue;
+		}
+
+		item = vego_heap_pop(&scan->rows);
+		if (item.key < scan->last_distance)
+		{
+			if (vego_guc_order == VEGO_ORDER_STRICT)
+			{
+				counters->rows_withheld++;
+				continue;
+			}
+		}
+		else
+			scan->last_distance = item.key;
+		counters->rows_returned++;
+		unpack_tid(item.value, &desc->xs_heaptid);
+		return true;
+	}
+}
+
+bool
+vegogettuple(IndexScanDesc desc, ScanDirection dir)
+{
+	VegoScan   *scan = desc->opaque;
+
+	Assert(ScanDirectionIsForward(dir));
+
+	if (!scan->started)
+		start_scan(desc, scan);
+	desc->xs_recheck = false;
+	desc->xs_recheckorderby = false;
+	return scan->unordered ?
+		next_unordered(desc, scan) : next_ordered(desc, scan);
+}
+
+void
+vegoendscan(IndexScanDesc desc)
+{
+	VegoScan   *scan = desc->opaque;
+
+	if (scan->fetch)
+	{
+		table_index_fetch_end(scan->fetch);
+		ExecDropSingleTupleTableSlot(scan->slot);
+		FreeExecutorState(scan->estate);
+	}
+	MemoryContextDelete(scan->context);
+	pfree(scan);
+	desc->opaque = NULL;
+}

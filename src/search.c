@@ -1,0 +1,329 @@
+/*
+ * search.c
+ *	  Which nodes are near a query?
+ */
+#include "postgres.h"
+
+#include <float.h>
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "graph.h"
+
+#define SPILL_START 2048
+
+/* A pool is a linear array: beyond this, inserting costs more than it helps. */
+#define WIDEST_POOL 1024
+
+void
+vego_search_init(VegoSearch *search, VegoNodes *nodes,
+				 const VegoQuery *query, VegoFound found, void *found_arg)
+{
+	memset(search, 0, sizeof(*search));
+	search->nodes = nodes;
+	search->query = query;
+	search->found = found;
+	search->found_arg = found_arg;
+	search->context = CurrentMemoryContext;
+	vego_heap_init(&search->spill, SPILL_START);
+	search->slot = vego_nodes_new_slot(nodes);
+	vego_visited_init(&search->visited);
+}
+
+/* An empty pool of that width. */
+static void
+reset_pool(VegoSearch *search, int width)
+{
+	if (width > search->room)
+	{
+		if (search->pool)
+			pfree(search->pool);
+		search->pool = MemoryContextAllocHuge(search->context,
+											  width * sizeof(VegoHit));
+		search->room = width;
+	}
+	search->width = width;
+	search->count = 0;
+	search->next = 0;
+}
+
+/* Where a hit of that rank belongs: behind its equals. */
+static int
+pool_place(const VegoSearch *search, double rank)
+{
+	int			low = 0;
+	int			high = search->count;
+
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+
+		if (search->pool[middle].rank <= rank)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void
+offer_hit(VegoSearch *search, VegoHit hit)
+{
+	int			place;
+
+	if (search->count == search->width)
+	{
+		VegoHit		last = search->pool[search->count - 1];
+
+		if (hit.rank >= last.rank)
+		{
+			if (!hit.expanded)
+				vego_heap_push(&search->spill, hit.rank, hit.id);
+			return;
+		}
+		if (!last.expanded)
+			vego_heap_push(&search->spill, last.rank, last.id);
+		search->count--;
+	}
+	place = pool_place(search, hit.rank);
+	memmove(&search->pool[place + 1], &search->pool[place],
+			(search->count - place) * sizeof(VegoHit));
+	search->pool[place] = hit;
+	search->count++;
+	search->next = Min(search->next, place);
+}
+
+static void
+drop_hit(VegoSearch *search, int place)
+{
+	search->count--;
+	memmove(&search->pool[place], &search->pool[place + 1],
+			(search->count - place) * sizeof(VegoHit));
+}
+
+/* Ranks the nodes not met before and offers them to the pool. */
+static void
+meet_nodes(VegoSearch *search, const VegoNodeId *ids, int count)
+{
+	VegoNodeId	fresh[UINT8_MAX];
+	double		ranks[UINT8_MAX];
+	int			fresh_count = 0;
+
+	for (int i = 0; i < count; i++)
+		if (vego_visited_add(&search->visited, ids[i]))
+			fresh[fresh_count++] = ids[i];
+
+	vego_nodes_rank(search->nodes, search->query, fresh, fresh_count, ranks);
+	for (int i = 0; i < fresh_count; i++)
+	{
+		VegoHit		hit = {ranks[i], fresh[i], false};
+
+		/* a far rank may be a torn hint: whoever gets that far shall see */
+		if (ranks[i] < DBL_MAX)
+			offer_hit(search, hit);
+		else
+			vego_heap_push(&search->spill, hit.rank, hit.id);
+	}
+}
+
+static void
+follow_links(VegoSearch *search, const VegoSlot *slot)
+{
+	VegoNodeId	ids[UINT8_MAX];
+
+	for (int i = 0; i < slot->degree; i++)
+		ids[i] = vego_link_id(slot->links[i]);
+	meet_nodes(search, ids, slot->degree);
+}
+
+/*
+ * Expands the hit at that place of the pool.  What the hint said of the node
+ * is replaced by what is read here.
+ */
+static void
+expand_hit(VegoSearch *search, int place)
+{
+	VegoNodes  *nodes = search->nodes;
+	VegoSlot   *slot = search->slot;
+	VegoHit		hit = search->pool[place];
+
+	vego_nodes_read(nodes, hit.id, slot);
+
+	if (slot->kind == VEGO_SLOT_FREE || slot->level != search->level)
+	{
+		/* the slot was reused since someone linked to it (I5) */
+		drop_hit(search, place);
+		if (slot->kind != VEGO_SLOT_FREE && slot->level == search->level + 1)
+		{
+			VegoNodeId	down = vego_slot_down(slot);
+
+			meet_nodes(search, &down, 1);
+		}
+		return;
+	}
+
+	hit.expanded = true;
+	if (slot->kind == VEGO_SLOT_DEAD)
+	{
+		/* a way through, but no result: it takes no place in the pool */
+		drop_hit(search, place);
+	}
+	else
+	{
+		hit.rank = vego_query_rank(search->query,
+								   vego_slot_factors(&nodes->geometry, slot),
+								   vego_slot_code(&nodes->geometry, slot));
+		if (hit.rank == search->pool[place].rank)
+			search->pool[place].expanded = true;
+		else
+		{
+			drop_hit(search, place);
+			offer_hit(search, hit);
+		}
+		search->found_count++;
+		search->found(search->found_arg, hit.id, hit.rank, slot);
+	}
+	follow_links(search, slot);
+}
+
+/* Algorithm 2 of the paper, with the pool as both candidates and results. */
+void
+vego_search_run(VegoSearch *search)
+{
+	for (;;)
+	{
+		while (search->next < search->count &&
+			   search->pool[search->next].expanded)
+			search->next++;
+		if (search->next >= search->count)
+			return;
+		CHECK_FOR_INTERRUPTS();
+		expand_hit(search, search->next);
+	}
+}
+
+/* Keeps the nearest node of an upper level on the way down. */
+typedef struct Descent
+{
+	double		rank;
+	VegoNodeId	down;
+} Descent;
+
+static void
+keep_nearest(void *arg, VegoNodeId id, double rank, const VegoSlot *slot)
+{
+	Descent    *descent = arg;
+
+	if (rank < descent->rank)
+	{
+		descent->rank = rank;
+		descent->down = vego_slot_down(slot);
+	}
+}
+
+/* One level: empty pool and spill, then the one node to begin with. */
+static void
+begin_level(VegoSearch *search, int level, int width, VegoNodeId id)
+{
+	reset_pool(search, width);
+	vego_heap_clear(&search->spill);
+	search->found_count = 0;
+	search->level = level;
+	meet_nodes(search, &id, 1);
+}
+
+/*
+ * Algorithm 5's descent.  Where an upper level holds no live node any more,
+ * the way down is that of the node it began with.
+ */
+void
+vego_search_start(VegoSearch *search, int level, int width)
+{
+	VegoNodes  *nodes = search->nodes;
+	VegoNodeId	at = nodes->meta.entry;
+	VegoFound	found = search->found;
+	void	   *found_arg = search->found_arg;
+	Descent		descent;
+
+	vego_visited_clear(&search->visited);
+	reset_pool(search, width);
+	vego_heap_clear(&search->spill);
+	search->found_count = 0;
+	search->level = level;
+	vego_nodes_counters(nodes)->searches++;
+	if (at == VEGO_NO_NODE)
+		return;
+
+	search->found = keep_nearest;
+	search->found_arg = &descent;
+	for (int upper = nodes->meta.entry_level; upper > level; upper--)
+	{
+		vego_nodes_read(nodes, at, search->slot);
+		descent.rank = DBL_MAX;
+		descent.down = search->slot->level == upper ?
+			vego_slot_down(search->slot) : VEGO_NO_NODE;
+		begin_level(search, upper, 1, at);
+		vego_search_run(search);
+		at = descent.down;
+	}
+	search->found = found;
+	search->found_arg = found_arg;
+	begin_level(search, level, width, at);
+}
+
+bool
+vego_search_widen(VegoSearch *search)
+{
+	int			width = Max(search->width, Min(2 * search->width, WIDEST_POOL));
+
+	if (search->spill.count == 0)
+		return false;
+	reset_pool(search, width);
+	while (search->count < width && search->spill.count > 0)
+	{
+		VegoHeapItem item = vego_heap_pop(&search->spill);
+
+		search->pool[search->count++] =
+			(VegoHit) {item.key, (VegoNodeId) item.value, false};
+	}
+	return true;
+}
+
+double
+vego_search_frontier(const VegoSearch *search)
+{
+	double		best = vego_heap_top(&search->spill);
+
+	for (int i = search->next; i < search->count; i++)
+		if (!search->pool[i].expanded)
+			return Min(best, search->pool[i].rank);
+	return best;
+}
+
+bool
+vego_search_sweep_block(VegoSearch *search, BlockNumber block, char *slots)
+{
+	VegoNodes  *nodes = search->nodes;
+	const VegoGeometry *geometry = &nodes->geometry;
+
+	CHECK_FOR_INTERRUPTS();
+	if (!vego_nodes_read_block(nodes, block, NULL, slots))
+		return false;
+	for (int i = 0; i < geometry->per_page; i++)
+	{
+		VegoSlot   *slot = (VegoSlot *) (slots + i * geometry->slot_bytes);
+		VegoNodeId	id = vego_node_id(geometry, block, i);
+
+		if (slot->kind != VEGO_SLOT_LIVE || slot->level != search->level ||
+			!vego_visited_add(&search->visited, id))
+			continue;
+		search->found_count++;
+		search->found(search->found_arg, id,
+					  vego_query_rank(search->query,
+									  vego_slot_factors(geometry, slot),
+									  vego_slot_code(geometry, slot)),
+					  slot);
+	}
+	return true;
+}

@@ -1,0 +1,375 @@
+/*
+ * kernels_avx512.c
+ *	  The vector vocabulary of AVX-512 with VNNI.
+ */
+#include "simd/kernels.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+/* The packaged build targets any x86-64; only these functions go beyond. */
+#if defined(__clang__)
+#pragma clang attribute push( \
+	__attribute__((target("avx512bw,avx512dq,avx512vl,avx512vnni"))), \
+	apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx512bw,avx512dq,avx512vl,avx512vnni")
+#endif
+
+#define KERNEL_TABLE vego_kernels_avx512
+#define KERNEL_NAME "avx512"
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define FLOAT_LANES 16
+#define BYTE_LANES 64
+#define BLOCK_ROWS 12
+
+typedef __m512 VF;
+typedef __m512i VI;
+typedef __m512i VB;
+
+static ALWAYS_INLINE __mmask16
+lane_mask(int count)
+{
+	return (__mmask16) ((1U << count) - 1);
+}
+
+static ALWAYS_INLINE VF
+vf_zero(void)
+{
+	return _mm512_setzero_ps();
+}
+
+static ALWAYS_INLINE VF
+vf_set(float x)
+{
+	return _mm512_set1_ps(x);
+}
+
+static ALWAYS_INLINE VF
+vf_load(const float *p)
+{
+	return _mm512_loadu_ps(p);
+}
+
+static ALWAYS_INLINE VF
+vf_load_part(const float *p, int count)
+{
+	return _mm512_maskz_loadu_ps(lane_mask(count), p);
+}
+
+static ALWAYS_INLINE void
+vf_store(float *p, VF v)
+{
+	_mm512_storeu_ps(p, v);
+}
+
+static ALWAYS_INLINE void
+vf_store_part(float *p, VF v, int count)
+{
+	_mm512_mask_storeu_ps(p, lane_mask(count), v);
+}
+
+static ALWAYS_INLINE VF
+vf_add(VF a, VF b)
+{
+	return _mm512_add_ps(a, b);
+}
+
+static ALWAYS_INLINE VF
+vf_sub(VF a, VF b)
+{
+	return _mm512_sub_ps(a, b);
+}
+
+static ALWAYS_INLINE VF
+vf_mul(VF a, VF b)
+{
+	return _mm512_mul_ps(a, b);
+}
+
+static ALWAYS_INLINE VF
+vf_fma(VF a, VF b, VF c)
+{
+	return _mm512_fmadd_ps(a, b, c);
+}
+
+static ALWAYS_INLINE VF
+vf_abs(VF a)
+{
+	return _mm512_abs_ps(a);
+}
+
+static ALWAYS_INLINE VF
+vf_min(VF a, VF b)
+{
+	return _mm512_min_ps(a, b);
+}
+
+static ALWAYS_INLINE VF
+vf_max(VF a, VF b)
+{
+	return _mm512_max_ps(a, b);
+}
+
+static ALWAYS_INLINE VF
+vf_merge(VF v, VF rest, int count)
+{
+	return _mm512_mask_mov_ps(rest, lane_mask(count), v);
+}
+
+static ALWAYS_INLINE unsigned
+vf_below(VF v, VF w)
+{
+	return _mm512_cmp_ps_mask(v, w, _CMP_LT_OQ);
+}
+
+static ALWAYS_INLINE VF
+vf_from_ints(VI v)
+{
+	return _mm512_cvtepi32_ps(v);
+}
+
+static ALWAYS_INLINE float
+vf_sum(VF v)
+{
+	return _mm512_reduce_add_ps(v);
+}
+
+static ALWAYS_INLINE float
+vf_smallest(VF v)
+{
+	return _mm512_reduce_min_ps(v);
+}
+
+static ALWAYS_INLINE float
+vf_largest(VF v)
+{
+	return _mm512_reduce_max_ps(v);
+}
+
+static ALWAYS_INLINE VI
+vi_zero(void)
+{
+	return _mm512_setzero_si512();
+}
+
+static ALWAYS_INLINE VI
+vi_load(const int32_t *p)
+{
+	return _mm512_loadu_si512(p);
+}
+
+static ALWAYS_INLINE VI
+vi_add(VI a, VI b)
+{
+	return _mm512_add_epi32(a, b);
+}
+
+static ALWAYS_INLINE VI
+vi_sub(VI a, VI b)
+{
+	return _mm512_sub_epi32(a, b);
+}
+
+static ALWAYS_INLINE int32_t
+vi_sum(VI v)
+{
+	return _mm512_reduce_add_epi32(v);
+}
+
+/* Both sums at once, interleaved. */
+static ALWAYS_INLINE int64_t
+vi_sum_query(VI high, VI low)
+{
+	__m512i		pairs = _mm512_add_epi32(_mm512_unpacklo_epi32(high, low),
+										 _mm512_unpackhi_epi32(high, low));
+	__m256i		four = _mm256_add_epi32(_mm512_castsi512_si256(pairs),
+										_mm512_extracti64x4_epi64(pairs, 1));
+	__m128i		two = _mm_add_epi32(_mm256_castsi256_si128(four),
+									_mm256_extracti128_si256(four, 1));
+	__m128i		one = _mm_add_epi32(two, _mm_unpackhi_epi64(two, two));
+	int64_t		both = _mm_cvtsi128_si64(one);
+
+	return (int64_t) (int32_t) both * 128 + (both >> 32);
+}
+
+static ALWAYS_INLINE VI
+vi_round(VF v)
+{
+	return _mm512_cvtps_epi32(v);
+}
+
+/* A code is the low of two 16-bit numbers, the high one being 0. */
+static ALWAYS_INLINE VI
+vi_add_square(VI acc, VI codes)
+{
+	return _mm512_dpwssd_epi32(acc, codes, codes);
+}
+
+static ALWAYS_INLINE VI
+vi_load_codes(const uint8_t *p)
+{
+	return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *) p));
+}
+
+static ALWAYS_INLINE VI
+vi_load_codes_part(const uint8_t *p, int count)
+{
+	return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(lane_mask(count), p));
+}
+
+static ALWAYS_INLINE void
+vi_store_codes(uint8_t *p, VI v)
+{
+	_mm_storeu_si128((__m128i *) p, _mm512_cvtepi32_epi8(v));
+}
+
+static ALWAYS_INLINE void
+vi_store_codes_part(uint8_t *p, VI v, int count)
+{
+	_mm_mask_storeu_epi8(p, lane_mask(count), _mm512_cvtepi32_epi8(v));
+}
+
+static ALWAYS_INLINE VI
+vi_low_half(VI bytes)
+{
+	return _mm512_and_si512(bytes, _mm512_set1_epi32(15));
+}
+
+static ALWAYS_INLINE VI
+vi_high_half(VI bytes)
+{
+	return _mm512_srli_epi32(bytes, 4);
+}
+
+static ALWAYS_INLINE VB
+vb_load(const void *p)
+{
+	return _mm512_loadu_si512(p);
+}
+
+static ALWAYS_INLINE VB
+vb_load_part(const void *p, int count)
+{
+	return _mm512_maskz_loadu_epi8((UINT64_C(1) << count) - 1, p);
+}
+
+static ALWAYS_INLINE VB
+vb_low_half(VB v)
+{
+	return _mm512_and_si512(v, _mm512_set1_epi8(15));
+}
+
+static ALWAYS_INLINE VB
+vb_high_half(VB v)
+{
+	return vb_low_half(_mm512_srli_epi16(v, 4));
+}
+
+/* vpdpbusd, unlike vpdpbusds and vpmaddubsw, adds four products exactly. */
+static ALWAYS_INLINE VI
+vi_dot(VI acc, VB u, VB s)
+{
+	return _mm512_dpbusd_epi32(acc, u, s);
+}
+
+static ALWAYS_INLINE VI
+vi_dot_small(VI acc, VB u, VB s)
+{
+	return vi_dot(acc, u, s);
+}
+
+/* One side must be signed: it becomes b - 128, and the bias -128 * a. */
+static ALWAYS_INLINE VI
+vi_dot_codes(VI acc, VB a, VB b)
+{
+	return vi_dot(acc, a, _mm512_xor_si512(b, _mm512_set1_epi8(-128)));
+}
+
+static ALWAYS_INLINE VI
+vi_dot_bias(VI acc, VB a)
+{
+	return vi_dot(acc, a, _mm512_set1_epi8(-128));
+}
+
+/*
+ * Compressed in the register, and then stored: compressing to memory is very
+ * slow on some CPUs.
+ */
+static ALWAYS_INLINE int
+emit_positions(unsigned mask, int first, uint16_t *positions)
+{
+	int			count = __builtin_popcount(mask);
+	__m512i		places = _mm512_add_epi32(_mm512_set1_epi32(first),
+										  _mm512_setr_epi32(0, 1, 2, 3,
+															4, 5, 6, 7,
+															8, 9, 10, 11,
+															12, 13, 14, 15));
+
+	places = _mm512_maskz_compress_epi32((__mmask16) mask, places);
+	_mm256_mask_storeu_epi16(positions, lane_mask(count),
+							 _mm512_cvtepi32_epi16(places));
+	return count;
+}
+
+static ALWAYS_INLINE VB
+four_bytes_everywhere(const int8_t *p)
+{
+	int32_t		four;
+
+	memcpy(&four, p, 4);
+	return _mm512_set1_epi32(four);
+}
+
+static ALWAYS_INLINE void
+block_tile(const int count, const int8_t *rows, size_t stride,
+		   const uint8_t *packed, int32_t *dots)
+{
+	const uint8_t *sums = packed + stride * VEGO_BLOCK_COLUMNS;
+	__m512i		start0 = _mm512_slli_epi32(vb_load(sums), 7);
+	__m512i		start1 = _mm512_slli_epi32(vb_load(sums + 64), 7);
+	__m512i		acc[BLOCK_ROWS][2];
+
+	/* A row's signed byte is its code - 128. */
+#pragma GCC unroll 12
+	for (int r = 0; r < count; r++)
+	{
+		acc[r][0] = start0;
+		acc[r][1] = start1;
+	}
+	for (size_t i = 0; i < stride; i += 4)
+	{
+		__m512i		columns0 = vb_load(packed);
+		__m512i		columns1 = vb_load(packed + 64);
+
+#pragma GCC unroll 12
+		for (int r = 0; r < count; r++)
+		{
+			__m512i		row = four_bytes_everywhere(rows + r * stride + i);
+
+			acc[r][0] = vi_dot(acc[r][0], columns0, row);
+			acc[r][1] = vi_dot(acc[r][1], columns1, row);
+		}
+		packed += 4 * VEGO_BLOCK_COLUMNS;
+	}
+#pragma GCC unroll 12
+	for (int r = 0; r < count; r++)
+	{
+		_mm512_storeu_si512(dots + r * VEGO_BLOCK_COLUMNS, acc[r][0]);
+		_mm512_storeu_si512(dots + r * VEGO_BLOCK_COLUMNS + 16, acc[r][1]);
+	}
+}
+
+#include "simd/kernels_impl.h"
+
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+
+#endif							/* __x86_64__ */

@@ -1,0 +1,93 @@
+/*
+ * kernels_choose.c
+ *	  Which kernels this CPU runs, and which of them are in use.
+ *
+ * The only file that asks the CPU.  __builtin_cpu_supports also asks whether
+ * the operating system saves the registers.
+ */
+#include <string.h>
+
+#include "simd/kernels.h"
+
+const VegoKernels *vego_kernels = &vego_kernels_scalar;
+
+#if defined(__x86_64__)
+
+static bool
+cpu_has_avx2(void)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static bool
+cpu_has_avx512(void)
+{
+	return cpu_has_avx2() &&
+		__builtin_cpu_supports("avx512f") &&
+		__builtin_cpu_supports("avx512bw") &&
+		__builtin_cpu_supports("avx512dq") &&
+		__builtin_cpu_supports("avx512vl") &&
+		__builtin_cpu_supports("avx512vnni");
+}
+
+#endif
+
+static bool
+cpu_has_any(void)
+{
+	return true;
+}
+
+/* Best first. */
+static const struct
+{
+	const VegoKernels *kernels;
+	bool		(*cpu_runs_it) (void);
+}			tables[] =
+{
+#if defined(__x86_64__)
+	{&vego_kernels_avx512, cpu_has_avx512},
+	{&vego_kernels_avx2, cpu_has_avx2},
+#endif
+#if defined(__aarch64__)
+	{&vego_kernels_neon, cpu_has_any},
+#endif
+	{&vego_kernels_scalar, cpu_has_any}
+};
+
+const VegoKernels *
+vego_kernels_find(const char *name)
+{
+	bool		any_name = strcmp(name, "auto") == 0;
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+	{
+		if ((any_name || strcmp(name, tables[i].kernels->name) == 0) &&
+			tables[i].cpu_runs_it())
+			return tables[i].kernels;
+	}
+	return NULL;
+}
+
+bool
+vego_kernels_choose(const char *name)
+{
+	const VegoKernels *kernels = vego_kernels_find(name);
+
+	if (kernels == NULL)
+		return false;
+	vego_kernels = kernels;
+	return true;
+}
+
+/* So that no caller need choose first. */
+__attribute__((constructor))
+static void
+choose_best(void)
+{
+#if defined(__x86_64__)
+	/* Other constructors, the compiler's own among them, may run later. */
+	__builtin_cpu_init();
+#endif
+	vego_kernels_choose("auto");
+}

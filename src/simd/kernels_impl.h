@@ -1,0 +1,547 @@
+/*
+ * kernels_impl.h
+ *	  Each kernel written once, over the vector vocabulary of one instruction
+ *	  set.
+ *
+ * The including file has defined, as types, macros and static inline
+ * functions:
+ *
+ * VF, VI, VB	 registers of FLOAT_LANES floats, FLOAT_LANES int32 and
+ *				 BYTE_LANES bytes, all of the same size
+ *
+ * vf_zero, vf_set, vf_load, vf_store, vf_add, vf_sub, vf_mul, vf_abs, vf_min,
+ * vf_max		 what they say
+ * vf_fma		 (a, b, c): a * b + c
+ * vf_sum, vf_smallest, vf_largest
+ *				 across the lanes
+ * vf_merge		 (v, rest, count): the first count lanes of v, then rest's
+ * vf_below		 (v, w): one bit for each lane where v < w
+ * vf_from_ints	 from VI
+ *
+ * vi_zero, vi_load, vi_add, vi_sub
+ *				 what they say
+ * vi_sum		 across the lanes
+ * vi_sum_query	 (high, low): 128 * sum of high + sum of low, in 64 bits
+ * vi_round		 from VF, to nearest
+ * vi_add_square (acc, codes): acc + codes * codes
+ * vi_load_codes, vi_store_codes
+ *				 FLOAT_LANES bytes, one a lane
+ * vi_low_half, vi_high_half
+ *				 the four-bit halves of a byte in each lane
+ *
+ * vb_load		 BYTE_LANES bytes, signed or not
+ * vb_low_half, vb_high_half
+ *				 the four-bit halves of each byte
+ * vi_dot		 (acc, u, s): acc + the products of unsigned and signed bytes
+ * vi_dot_small	 the same, when two neighbouring products add up to no more
+ *				 than an int16 holds
+ * vi_dot_codes, vi_dot_bias
+ *				 (acc, a, b) and (acc, a): two sums whose difference is that
+ *				 of the products of unsigned bytes
+ *
+ * emit_positions (mask, first, positions): writes first + the place of every
+ *				 bit set; may write FLOAT_LANES positions, none of them at a
+ *				 place where the caller has no room; returns how many count
+ *
+ * block_tile	 (count, rows, stride, packed, dots): all pairs of count rows
+ *				 and the columns; count is a constant, at most BLOCK_ROWS
+ *
+ * The names ending in _part take the number of elements, more than 0 and less
+ * than a full register; they touch no others in memory and read 0 for them.
+ *
+ * Every int32 lane is safe for 16,384 dimensions: even the sum of all lanes
+ * is, 255 * 255 * 16384 < 2^31.
+ */
+
+/* Accumulates over two arrays of floats, whatever it is that step adds. */
+static ALWAYS_INLINE float
+reduce_floats(const float *a, const float *b, int n,
+			  VF (*step) (VF acc, VF x, VF y))
+{
+	VF			acc0 = vf_zero();
+	VF			acc1 = vf_zero();
+	VF			acc2 = vf_zero();
+	VF			acc3 = vf_zero();
+	int			i = 0;
+
+	for (; i + 4 * FLOAT_LANES <= n; i += 4 * FLOAT_LANES)
+	{
+		acc0 = step(acc0, vf_load(a + i), vf_load(b + i));
+		acc1 = step(acc1, vf_load(a + i + FLOAT_LANES),
+					vf_load(b + i + FLOAT_LANES));
+		acc2 = step(acc2, vf_load(a + i + 2 * FLOAT_LANES),
+					vf_load(b + i + 2 * FLOAT_LANES));
+		acc3 = step(acc3, vf_load(a + i + 3 * FLOAT_LANES),
+					vf_load(b + i + 3 * FLOAT_LANES));
+	}
+	for (; i + FLOAT_LANES <= n; i += FLOAT_LANES)
+		acc0 = step(acc0, vf_load(a + i), vf_load(b + i));
+	if (i < n)
+		acc1 = step(acc1, vf_load_part(a + i, n - i),
+					vf_load_part(b + i, n - i));
+
+	return vf_sum(vf_add(vf_add(acc0, acc1), vf_add(acc2, acc3)));
+}
+
+static ALWAYS_INLINE VF
+l2_step(VF acc, VF x, VF y)
+{
+	VF			difference = vf_sub(x, y);
+
+	return vf_fma(difference, difference, acc);
+}
+
+static ALWAYS_INLINE VF
+dot_step(VF acc, VF x, VF y)
+{
+	return vf_fma(x, y, acc);
+}
+
+static ALWAYS_INLINE VF
+l1_step(VF acc, VF x, VF y)
+{
+	return vf_add(acc, vf_abs(vf_sub(x, y)));
+}
+
+static float
+l2_squared(const float *a, const float *b, int n)
+{
+	return reduce_floats(a, b, n, l2_step);
+}
+
+static float
+dot(const float *a, const float *b, int n)
+{
+	return reduce_floats(a, b, n, dot_step);
+}
+
+static float
+l1(const float *a, const float *b, int n)
+{
+	return reduce_floats(a, b, n, l1_step);
+}
+
+typedef struct CosineSums
+{
+	VF			ab;
+	VF			aa;
+	VF			bb;
+} CosineSums;
+
+static ALWAYS_INLINE CosineSums
+cosine_step(CosineSums acc, VF x, VF y)
+{
+	acc.ab = vf_fma(x, y, acc.ab);
+	acc.aa = vf_fma(x, x, acc.aa);
+	acc.bb = vf_fma(y, y, acc.bb);
+	return acc;
+}
+
+static void
+cosine_sums(const float *a, const float *b, int n, float sums[3])
+{
+	CosineSums	acc0 = {vf_zero(), vf_zero(), vf_zero()};
+	CosineSums	acc1 = acc0;
+	int			i = 0;
+
+	for (; i + 2 * FLOAT_LANES <= n; i += 2 * FLOAT_LANES)
+	{
+		acc0 = cosine_step(acc0, vf_load(a + i), vf_load(b + i));
+		acc1 = cosine_step(acc1, vf_load(a + i + FLOAT_LANES),
+						   vf_load(b + i + FLOAT_LANES));
+	}
+	for (; i + FLOAT_LANES <= n; i += FLOAT_LANES)
+		acc0 = cosine_step(acc0, vf_load(a + i), vf_load(b + i));
+	if (i < n)
+		acc1 = cosine_step(acc1, vf_load_part(a + i, n - i),
+						   vf_load_part(b + i, n - i));
+
+	sums[0] = vf_sum(vf_add(acc0.ab, acc1.ab));
+	sums[1] = vf_sum(vf_add(acc0.aa, acc1.aa));
+	sums[2] = vf_sum(vf_add(acc0.bb, acc1.bb));
+}
+
+static void
+centre(const float *x, const float *centre, float scale, int n, float *out,
+	   float *smallest, float *largest)
+{
+	VF			scales = vf_set(scale);
+	VF			minimum = vf_set(INFINITY);
+	VF			maximum = vf_set(-INFINITY);
+	int			i = 0;
+
+	for (; i + FLOAT_LANES <= n; i += FLOAT_LANES)
+	{
+		VF			v = vf_mul(vf_load(x + i), scales);
+
+		if (centre != NULL)
+			v = vf_sub(v, vf_load(centre + i));
+		vf_store(out + i, v);
+		minimum = vf_min(minimum, v);
+		maximum = vf_max(maximum, v);
+	}
+	if (i < n)
+	{
+		VF			v = vf_mul(vf_load_part(x + i, n - i), scales);
+
+		if (centre != NULL)
+			v = vf_sub(v, vf_load_part(centre + i, n - i));
+		vf_store_part(out + i, v, n - i);
+		minimum = vf_min(minimum, vf_merge(v, minimum, n - i));
+		maximum = vf_max(maximum, vf_merge(v, maximum, n - i));
+	}
+	*smallest = vf_smallest(minimum);
+	*largest = vf_largest(maximum);
+}
+
+static ALWAYS_INLINE VI
+quantize_step(VF x, VF lo, VF inverse_step, VF top)
+{
+	VF			v = vf_mul(vf_sub(x, lo), inverse_step);
+
+	/* Clamped before it is rounded, so that it fits an integer. */
+	return vi_round(vf_min(vf_max(v, vf_zero()), top));
+}
+
+static int64_t
+quantize(const float *x, int n, float lo, float inverse_step, int top,
+		 uint8_t *code, int64_t *squares)
+{
+	VF			los = vf_set(lo);
+	VF			inverse_steps = vf_set(inverse_step);
+	VF			tops = vf_set((float) top);
+	VI			sum = vi_zero();
+	VI			square_sum = vi_zero();
+	int			i = 0;
+
+	for (; i + FLOAT_LANES <= n; i += FLOAT_LANES)
+	{
+		VI			codes = quantize_step(vf_load(x + i), los, inverse_steps,
+										  tops);
+
+		vi_store_codes(code + i, codes);
+		sum = vi_add(sum, codes);
+		square_sum = vi_add_square(square_sum, codes);
+	}
+	if (i < n)
+	{
+		/* The lanes behind the last element read lo, which has code 0. */
+		VF			rest = vf_merge(vf_load_part(x + i, n - i), los, n - i);
+		VI			codes = quantize_step(rest, los, inverse_steps, tops);
+
+		vi_store_codes_part(code + i, codes, n - i);
+		sum = vi_add(sum, codes);
+		square_sum = vi_add_square(square_sum, codes);
+	}
+	*squares = vi_sum(square_sum);
+	return vi_sum(sum);
+}
+
+/* The sums of a code's products with the two halves of a query. */
+typedef struct QuerySums
+{
+	VI			high;
+	VI			low;
+} QuerySums;
+
+static ALWAYS_INLINE QuerySums
+query_step8(QuerySums acc, VB code, VB high, VB low)
+{
+	acc.high = vi_dot(acc.high, code, high);
+	acc.low = vi_dot_small(acc.low, code, low);
+	return acc;
+}
+
+static ALWAYS_INLINE QuerySums
+query_step4(QuerySums acc, VB code, VB high, VB low)
+{
+	acc.high = vi_dot_small(acc.high, code, high);
+	acc.low = vi_dot_small(acc.low, code, low);
+	return acc;
+}
+
+static int64_t
+query_dot8(const uint8_t *code, const int8_t *high, const int8_t *low, int n)
+{
+	QuerySums	acc0 = {vi_zero(), vi_zero()};
+	QuerySums	acc1 = acc0;
+	int			i = 0;
+
+	for (; i + 2 * BYTE_LANES <= n; i += 2 * BYTE_LANES)
+	{
+		acc0 = query_step8(acc0, vb_load(code + i), vb_load(high + i),
+						   vb_load(low + i));
+		acc1 = query_step8(acc1, vb_load(code + i + BYTE_LANES),
+						   vb_load(high + i + BYTE_LANES),
+						   vb_load(low + i + BYTE_LANES));
+	}
+	for (; i + BYTE_LANES <= n; i += BYTE_LANES)
+		acc0 = query_step8(acc0, vb_load(code + i), vb_load(high + i),
+						   vb_load(low + i));
+	if (i < n)
+		acc1 = query_step8(acc1, vb_load_part(code + i, n - i),
+						   vb_load_part(high + i, n - i),
+						   vb_load_part(low + i, n - i));
+
+	return vi_sum_query(vi_add(acc0.high, acc1.high),
+						vi_add(acc0.low, acc1.low));
+}
+
+static int64_t
+query_dot4(const uint8_t *code, const int8_t *high, const int8_t *low,
+		   int bytes)
+{
+	QuerySums	acc0 = {vi_zero(), vi_zero()};
+	QuerySums	acc1 = acc0;
+	int			i = 0;
+
+	for (; i + BYTE_LANES <= bytes; i += BYTE_LANES)
+	{
+		VB			codes = vb_load(code + i);
+
+		acc0 = query_step4(acc0, vb_low_half(codes), vb_load(high + i),
+						   vb_load(low + i));
+		acc1 = query_step4(acc1, vb_high_half(codes),
+						   vb_load(high + bytes + i),
+						   vb_load(low + bytes + i));
+	}
+	if (i < bytes)
+	{
+		int			rest = bytes - i;
+		VB			codes = vb_load_part(code + i, rest);
+
+		acc0 = query_step4(acc0, vb_low_half(codes),
+						   vb_load_part(high + i, rest),
+						   vb_load_part(low + i, rest));
+		acc1 = query_step4(acc1, vb_high_half(codes),
+						   vb_load_part(high + bytes + i, rest),
+						   vb_load_part(low + bytes + i, rest));
+	}
+
+	return vi_sum_query(vi_add(acc0.high, acc1.high),
+						vi_add(acc0.low, acc1.low));
+}
+
+static ALWAYS_INLINE VI
+whole_byte(VI bytes)
+{
+	return bytes;
+}
+
+/* The distances of decoded dimensions; decode picks them from their bytes. */
+static ALWAYS_INLINE float
+query_l1(const uint8_t *code, const float *query, float lo, float step, int n,
+		 VI (*decode) (VI bytes))
+{
+	VF			los = vf_set(lo);
+	VF			steps = vf_set(step);
+	VF			acc0 = vf_zero();
+	VF			acc1 = vf_zero();
+	int			i = 0;
+
+	for (; i + 2 * FLOAT_LANES <= n; i += 2 * FLOAT_LANES)
+	{
+		VF			x0 = vf_from_ints(decode(vi_load_codes(code + i)));
+		VF			x1 = vf_from_ints(decode(vi_load_codes(code + i +
+														   FLOAT_LANES)));
+
+		acc0 = l1_step(acc0, vf_load(query + i), vf_fma(x0, steps, los));
+		acc1 = l1_step(acc1, vf_load(query + i + FLOAT_LANES),
+					   vf_fma(x1, steps, los));
+	}
+	for (; i + FLOAT_LANES <= n; i += FLOAT_LANES)
+	{
+		VF			x = vf_from_ints(decode(vi_load_codes(code + i)));
+
+		acc0 = l1_step(acc0, vf_load(query + i), vf_fma(x, steps, los));
+	}
+	if (i < n)
+	{
+		int			rest = n - i;
+		VF			x = vf_from_ints(decode(vi_load_codes_part(code + i,
+															   rest)));
+
+		/* The lanes behind the last dimension must not differ. */
+		x = vf_merge(vf_fma(x, steps, los), vf_zero(), rest);
+		acc1 = l1_step(acc1, vf_load_part(query + i, rest), x);
+	}
+
+	return vf_sum(vf_add(acc0, acc1));
+}
+
+static float
+query_l1_8(const uint8_t *code, const float *query, float lo, float step,
+		   int n)
+{
+	return query_l1(code, query, lo, step, n, whole_byte);
+}
+
+static float
+query_l1_4(const uint8_t *code, const float *query, float lo, float step,
+		   int n)
+{
+	int			bytes = (n + 1) / 2;
+
+	return query_l1(code, query, lo, step, bytes, vi_low_half) +
+		query_l1(code, query + bytes, lo, step, n - bytes, vi_high_half);
+}
+
+static int32_t
+code_dot8(const uint8_t *a, const uint8_t *b, int n)
+{
+	VI			acc = vi_zero();
+	VI			bias = vi_zero();
+	int			i = 0;
+
+	for (; i + BYTE_LANES <= n; i += BYTE_LANES)
+	{
+		VB			codes = vb_load(a + i);
+
+		acc = vi_dot_codes(acc, codes, vb_load(b + i));
+		bias = vi_dot_bias(bias, codes);
+	}
+	if (i < n)
+	{
+		VB			codes = vb_load_part(a + i, n - i);
+
+		acc = vi_dot_codes(acc, codes, vb_load_part(b + i, n - i));
+		bias = vi_dot_bias(bias, codes);
+	}
+
+	return vi_sum(vi_sub(acc, bias));
+}
+
+static int32_t
+code_dot4(const uint8_t *a, const uint8_t *b, int bytes)
+{
+	VI			acc0 = vi_zero();
+	VI			acc1 = vi_zero();
+	int			i = 0;
+
+	for (; i + BYTE_LANES <= bytes; i += BYTE_LANES)
+	{
+		VB			x = vb_load(a + i);
+		VB			y = vb_load(b + i);
+
+		acc0 = vi_dot_small(acc0, vb_low_half(x), vb_low_half(y));
+		acc1 = vi_dot_small(acc1, vb_high_half(x), vb_high_half(y));
+	}
+	if (i < bytes)
+	{
+		VB			x = vb_load_part(a + i, bytes - i);
+		VB			y = vb_load_part(b + i, bytes - i);
+
+		acc0 = vi_dot_small(acc0, vb_low_half(x), vb_low_half(y));
+		acc1 = vi_dot_small(acc1, vb_high_half(x), vb_high_half(y));
+	}
+
+	return vi_sum(vi_add(acc0, acc1));
+}
+
+/*
+ * As many rows at a time as there are registers for; what remains goes in
+ * ever narrower tiles.
+ */
+static void
+block_dots(const int8_t *rows, int row_count, const uint8_t *packed, int n,
+		   int32_t *dots)
+{
+	size_t		stride = vego_block_stride(n);
+
+#define TAKE_TILES(count) \
+	for (; row_count >= (count); row_count -= (count)) \
+	{ \
+		block_tile((count), rows, stride, packed, dots); \
+		rows += (count) * stride; \
+		dots += (count) * VEGO_BLOCK_COLUMNS; \
+	}
+
+	TAKE_TILES(BLOCK_ROWS);
+#if BLOCK_ROWS > 4
+	TAKE_TILES(4);
+#endif
+#if BLOCK_ROWS > 2
+	TAKE_TILES(2);
+#endif
+	TAKE_TILES(1);
+
+#undef TAKE_TILES
+}
+
+static void
+block_distances(const int32_t *dots, const VegoBlockRow *row,
+				const VegoBlockColumns *columns, float *distances)
+{
+	VF			lo = vf_set(row->lo);
+	VF			rest = vf_set(row->rest);
+	VF			step = vf_set(row->step);
+	VF			norm2 = vf_set(row->norm2);
+	VF			lift = vf_set(row->lift);
+
+	for (int i = 0; i < VEGO_BLOCK_COLUMNS; i += FLOAT_LANES)
+	{
+		VF			product;
+		VF			norms = vf_add(norm2, vf_load(columns->norm2 + i));
+
+		product = vf_mul(vf_mul(step, vf_load(columns->step + i)),
+						 vf_from_ints(vi_load(dots + i)));
+		product = vf_fma(lo, vf_load(columns->sum + i), product);
+		product = vf_fma(rest, vf_load(columns->lo + i), product);
+		product = vf_fma(lift, vf_load(columns->lift + i), product);
+		vf_store(distances + i,
+				 vf_max(vf_fma(product, vf_set(-2.0f), norms), vf_zero()));
+	}
+}
+
+static int
+below(const float *values, int count, float limit, uint16_t *positions)
+{
+	VF			limits = vf_set(limit);
+	int			found = 0;
+	int			i = 0;
+
+	for (; i + FLOAT_LANES <= count; i += FLOAT_LANES)
+	{
+		unsigned	mask = vf_below(vf_load(values + i), limits);
+
+		/* Most values of a build are not: the lists fill early. */
+		if (mask != 0)
+			found += emit_positions(mask, i, positions + found);
+	}
+	if (i < count)
+	{
+		unsigned	mask = vf_below(vf_load_part(values + i, count - i),
+									limits);
+
+		mask &= (1U << (count - i)) - 1;
+		if (mask != 0)
+			found += emit_positions(mask, i, positions + found);
+	}
+	return found;
+}
+
+const VegoKernels KERNEL_TABLE = {
+	.name = KERNEL_NAME,
+	.l2_squared = l2_squared,
+	.dot = dot,
+	.l1 = l1,
+	.cosine_sums = cosine_sums,
+	.centre = centre,
+	.quantize = quantize,
+	.query_dot8 = query_dot8,
+	.query_dot4 = query_dot4,
+	.query_l1_8 = query_l1_8,
+	.query_l1_4 = query_l1_4,
+	.code_dot8 = code_dot8,
+	.code_dot4 = code_dot4,
+	.block_dots = block_dots,
+	.block_distances = block_distances,
+	.below = below,
+};
+
+#undef KERNEL_TABLE
+#undef KERNEL_NAME
+#undef FLOAT_LANES
+#undef BYTE_LANES
+#undef BLOCK_ROWS
+#undef ALWAYS_INLINE

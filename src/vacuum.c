@@ -1,0 +1,487 @@
+/*
+ * vacuum.c
+ *	  How do deleted rows leave the index?
+ *
+ * Four passes, argued in src/README, "Vacuum":
+ *
+ *	 1	bury	every TID is shown to the callback; slots of dead rows are
+ *				marked dead and lose their TID, their upper slots follow
+ *	 2	repair	live nodes replace links to dead ones; who has a binding
+ *				in-link from whom is noted
+ *	 3	attach	the entry, if it died, is replaced; nodes that binding links no
+ *				longer lead to get a new one
+ *	 4	free	only now can dead slots be used again
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "commands/vacuum.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/indexfsm.h"
+#include "utils/memutils.h"
+
+#include "am.h"
+#include "bitmap.h"
+#include "compat.h"
+#include "graph.h"
+#include "value.h"
+
+/* A live slot above level 0, to be buried when the one below is. */
+typedef struct Upper
+{
+	VegoNodeId	id;
+	VegoNodeId	down;
+	uint8		level;
+} Upper;
+
+typedef struct VegoVacuum
+{
+	IndexVacuumInfo *info;
+	IndexBulkDeleteResult *stats;
+	IndexBulkDeleteCallback callback;
+	void	   *callback_state;
+	VegoNodes  *nodes;
+	MemoryContext node_context; /* of the work on one node */
+
+	VegoBitmap	dead;			/* buried, now or by a vacuum cut short */
+	uint32		dead_count;
+	Upper	   *uppers;
+	uint32		upper_count;
+	uint32		upper_room;
+
+	/* pass 2 to 3 */
+	uint32		count;			/* slots, when pass 2 began */
+	VegoBitmap	live;
+	VegoNodeId *binders;		/* who has a binding link to it */
+	VegoNodeId *groups;			/* union-find over binding links */
+	VegoBitmap	rooted;			/* groups that hold the entry */
+	VegoNodeId	highest;		/* a live node of the highest level */
+	int			highest_level;
+} VegoVacuum;
+
+static void
+bury(VegoVacuum *vacuum, VegoNodeId id)
+{
+	vego_bitmap_add(&vacuum->dead, id);
+	vacuum->dead_count++;
+}
+
+static void
+note_upper(VegoVacuum *vacuum, VegoNodeId id, const VegoSlot *slot)
+{
+	Upper	   *upper;
+
+	if (vacuum->upper_count == vacuum->upper_room)
+	{
+		vacuum->upper_room *= 2;
+		vacuum->uppers = repalloc_huge(vacuum->uppers,
+									   vacuum->upper_room * sizeof(Upper));
+	}
+	upper = &vacuum->uppers[vacuum->upper_count++];
+	upper->id = id;
+	upper->down = vego_slot_down(slot);
+	upper->level = slot->level;
+}
+
+/* Pass 1.  The callback sees each TID exactly once: CIC collects them here. */
+static VegoVerdict
+judge_row(void *arg, VegoNodeId id, const VegoSlot *slot)
+{
+	VegoVacuum *vacuum = arg;
+	ItemPointerData tid = slot->tid;
+
+	if (slot->kind == VEGO_SLOT_DEAD)
+		bury(vacuum, id);
+	if (slot->kind != VEGO_SLOT_LIVE)
+		return VEGO_KEEP;
+	if (slot->level > 0)
+	{
+		note_upper(vacuum, id, slot);
+		return VEGO_KEEP;
+	}
+	if (!vacuum->callback(&tid, vacuum->callback_state))
+	{
+		vacuum->stats->num_index_tuples++;
+		return VEGO_KEEP;
+	}
+	vacuum->stats->tuples_removed++;
+	bury(vacuum, id);
+	return VEGO_BURY;
+}
+
+/* The slot above a dead one dies too. */
+static VegoVerdict
+judge_upper(void *arg, VegoNodeId id, const VegoSlot *slot)
+{
+	VegoVacuum *vacuum = arg;
+
+	if (slot->kind != VEGO_SLOT_LIVE || slot->level == 0 ||
+		!vego_bitmap_has(&vacuum->dead, vego_slot_down(slot)))
+		return VEGO_KEEP;
+	bury(vacuum, id);
+	return VEGO_BURY;
+}
+
+static void
+bury_rows(VegoVacuum *vacuum)
+{
+	VegoNodes  *nodes = vacuum->nodes;
+	const VegoGeometry *geometry = &nodes->geometry;
+	BlockNumber blocks = RelationGetNumberOfBlocks(nodes->rel);
+
+	/* blocks added from now on hold no row that is dead to all */
+	vego_bitmap_init(&vacuum->dead, vego_node_count(geometry, blocks));
+	vacuum->upper_room = 64;
+	vacuum->uppers = palloc(vacuum->upper_room * sizeof(Upper));
+	for (BlockNumber block = geometry->first_block; block < blocks; block++)
+	{
+		vego_compat_vacuum_delay();
+		vego_nodes_judge_block(nodes, block, vacuum->info->strategy,
+							   judge_row, vacuum);
+	}
+
+	/* level by level, since a slot dies with the one below it */
+	for (int level = 1; level <= VEGO_MAX_LEVEL; level++)
+	{
+		BlockNumber last = InvalidBlockNumber;
+
+		for (uint32 i = 0; i < vacuum->upper_count; i++)
+		{
+			Upper	   *upper = &vacuum->uppers[i];
+			BlockNumber block = vego_node_block(geometry, upper->id);
+
+			if (upper->level != level || block == last ||
+				!vego_bitmap_has(&vacuum->dead, upper->down))
+				continue;
+			vego_compat_vacuum_delay();
+			vego_nodes_judge_block(nodes, block, vacuum->info->strategy,
+								   judge_upper, vacuum);
+			last = block;
+		}
+	}
+	pfree(vacuum->uppers);
+}
+
+static bool
+is_dead(void *arg, VegoNodeId id)
+{
+	return vego_bitmap_has(&((VegoVacuum *) arg)->dead, id);
+}
+
+static bool
+links_to_dead(VegoVacuum *vacuum, const VegoSlot *slot)
+{
+	for (int i = 0; i < slot->degree; i++)
+		if (is_dead(vacuum, vego_link_id(slot->links[i])))
+			return true;
+	return false;
+}
+
+/* Pass 2 for one node; the slot is a copy, and as repaired afterwards. */
+static void
+repair_node(VegoVacuum *vacuum, VegoNodeId id, VegoSlot *slot)
+{
+	if (slot->kind != VEGO_SLOT_LIVE || id >= vacuum->count)
+		return;
+
+	if (links_to_dead(vacuum, slot))
+	{
+		MemoryContext old = MemoryContextSwitchTo(vacuum->node_context);
+
+		vego_graph_repair(vacuum->nodes, id, slot, is_dead, vacuum);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(vacuum->node_context);
+		if (slot->kind != VEGO_SLOT_LIVE)
+			return;
+	}
+
+	vego_bitmap_add(&vacuum->live, id);
+	if (slot->level > vacuum->highest_level || vacuum->highest == VEGO_NO_NODE)
+	{
+		vacuum->highest = id;
+		vacuum->highest_level = slot->level;
+	}
+	for (int i = 0; i < slot->degree; i++)
+		if (vego_link_is_binding(slot->links[i]) &&
+			vego_link_id(slot->links[i]) < vacuum->count)
+			vacuum->binders[vego_link_id(slot->links[i])] = id;
+}
+
+static void
+repair_nodes(VegoVacuum *vacuum)
+{
+	VegoNodes  *nodes = vacuum->nodes;
+	const VegoGeometry *geometry = &nodes->geometry;
+	BlockNumber blocks = RelationGetNumberOfBlocks(nodes->rel);
+	char	   *slots = palloc((size_t) geometry->per_page *
+							   geometry->slot_bytes);
+
+	vacuum->count = vego_node_count(geometry, blocks);
+	vego_bitmap_init(&vacuum->live, vacuum->count);
+	vacuum->binders = palloc_extended(Max(vacuum->count, 1) *
+									  sizeof(VegoNodeId), MCXT_ALLOC_HUGE);
+	for (uint32 i = 0; i < vacuum->count; i++)
+		vacuum->binders[i] = VEGO_NO_NODE;
+	vacuum->highest = VEGO_NO_NODE;
+	vacuum->highest_level = 0;
+
+	for (BlockNumber block = geometry->first_block; block < blocks; block++)
+	{
+		bool		has_free = false;
+
+		vego_compat_vacuum_delay();
+		if (!vego_nodes_read_block(nodes, block, vacuum->info->strategy,
+								   slots))
+			break;
+		for (int i = 0; i < geometry->per_page; i++)
+		{
+			VegoSlot   *slot = (VegoSlot *) (slots + i * geometry->slot_bytes);
+
+			has_free |= slot->kind == VEGO_SLOT_FREE;
+			repair_node(vacuum, vego_node_id(geometry, block, i), slot);
+		}
+		/* the map is not logged: this is where it heals after a crash */
+		if (has_free)
+			RecordFreeIndexPage(nodes->rel, block);
+	}
+	pfree(slots);
+}
+
+/*
+ * A live entry on the highest level is kept.  Else a live node of that level
+ * takes its place, or none does: then the index is empty, unless somebody who
+ * found no live node either has made a new entry since.
+ */
+static void
+replace_entry(VegoVacuum *vacuum)
+{
+	VegoNodes  *nodes = vacuum->nodes;
+	VegoSlot   *slot = nodes->scratch;
+
+	vego_nodes_lock_entry(nodes);
+	vego_nodes_refresh(nodes);
+	if (nodes->meta.entry != VEGO_NO_NODE)
+	{
+		vego_nodes_read(nodes, nodes->meta.entry, slot);
+		if (slot->kind != VEGO_SLOT_LIVE ||
+			slot->level != nodes->meta.entry_level ||
+			slot->level < vacuum->highest_level)
+			vego_nodes_set_entry(nodes, vacuum->highest,
+								 vacuum->highest_level);
+	}
+	vego_nodes_unlock_entry(nodes);
+}
+
+/* The group of a node, by path halving. */
+static VegoNodeId
+group_of(VegoVacuum *vacuum, VegoNodeId id)
+{
+	VegoNodeId *groups = vacuum->groups;
+
+	while (groups[id] != id)
+		id = groups[id] = groups[groups[id]];
+	return id;
+}
+
+/* Groups stay rooted when they are joined. */
+static void
+join_groups(VegoVacuum *vacuum, VegoNodeId a, VegoNodeId b)
+{
+	VegoNodeId	group_a = group_of(vacuum, a);
+	VegoNodeId	group_b = group_of(vacuum, b);
+
+	if (vego_bitmap_has(&vacuum->rooted, group_a) ||
+		vego_bitmap_has(&vacuum->rooted, group_b))
+	{
+		vego_bitmap_add(&vacuum->rooted, group_a);
+		vego_bitmap_add(&vacuum->rooted, group_b);
+	}
+	vacuum->groups[group_a] = group_b;
+}
+
+/* May an unattached node be attached here? */
+static bool
+is_rooted(void *arg, VegoNodeId id)
+{
+	VegoVacuum *vacuum = arg;
+
+	return id < vacuum->count && vego_bitmap_has(&vacuum->live, id) &&
+		vego_bitmap_has(&vacuum->rooted, group_of(vacuum, id));
+}
+
+static void
+attach_node(VegoVacuum *vacuum, VegoNodeId id)
+{
+	VegoNodes  *nodes = vacuum->nodes;
+	MemoryContext old = MemoryContextSwitchTo(vacuum->node_context);
+	VegoSlot   *slot = vego_nodes_new_slot(nodes);
+	VegoNodeId	binder = VEGO_NO_NODE;
+
+	vego_compat_vacuum_delay();
+	vego_nodes_read(nodes, id, slot);
+	if (slot->kind == VEGO_SLOT_LIVE)
+		binder = vego_graph_attach(nodes, id, slot, is_rooted, vacuum,
+								   vego_ef_construction(nodes->rel,
+														nodes->count));
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(vacuum->node_context);
+
+	/* without a live node on its level that is rooted, it stands for itself */
+	if (binder != VEGO_NO_NODE)
+		join_groups(vacuum, id, binder);
+}
+
+/*
+ * A node on the circle that ends the way up from a node, or VEGO_NO_NODE when
+ * the way ends otherwise.  (Floyd's two runners.)
+ */
+static VegoNodeId
+find_circle(VegoVacuum *vacuum, VegoNodeId id)
+{
+	VegoNodeId *binders = vacuum->binders;
+	VegoNodeId	slow = id;
+	VegoNodeId	fast = id;
+
+	do
+	{
+		for (int i = 0; i < 2; i++)
+		{
+			fast = binders[fast];
+			if (fast == VEGO_NO_NODE)
+				return VEGO_NO_NODE;
+		}
+		slow = binders[slow];
+	} while (slow != fast);
+	return slow;
+}
+
+/*
+ * Binding links make a tree, and every node in it can be reached for good.
+ * What vacuum cut off hangs from nodes without a binder, or is a circle.
+ */
+static void
+attach_nodes(VegoVacuum *vacuum)
+{
+	VegoNodes  *nodes = vacuum->nodes;
+	VegoNodeId	entry[VEGO_MAX_LEVEL + 1];
+
+	vacuum->groups = palloc_extended(Max(vacuum->count, 1) *
+									 sizeof(VegoNodeId), MCXT_ALLOC_HUGE);
+	vego_bitmap_init(&vacuum->rooted, vacuum->count);
+	for (uint32 i = 0; i < vacuum->count; i++)
+		vacuum->groups[i] = i;
+	vego_graph_entry_slots(nodes, entry);
+	for (int level = 0; level <= VEGO_MAX_LEVEL; level++)
+		if (entry[level] < vacuum->count)
+		{
+			vego_bitmap_add(&vacuum->rooted, entry[level]);
+			vacuum->binders[entry[level]] = entry[level];
+		}
+	for (uint32 i = 0; i < vacuum->count; i++)
+		if (vego_bitmap_has(&vacuum->live, i) &&
+			vacuum->binders[i] != VEGO_NO_NODE)
+			join_groups(vacuum, i, vacuum->binders[i]);
+
+	for (uint32 i = 0; i < vacuum->count; i++)
+		if (vego_bitmap_has(&vacuum->live, i) &&
+			vacuum->binders[i] == VEGO_NO_NODE)
+			attach_node(vacuum, i);
+
+	for (uint32 i = 0; i < vacuum->count; i++)
+		if (vego_bitmap_has(&vacuum->live, i) && !is_rooted(vacuum, i))
+		{
+			VegoNodeId	on_circle = find_circle(vacuum, i);
+
+			if (on_circle != VEGO_NO_NODE)
+				attach_node(vacuum, on_circle);
+		}
+	pfree(vacuum->groups);
+	pfree(vacuum->rooted.words);
+}
+
+static VegoVerdict
+judge_dead(void *arg, VegoNodeId id, const VegoSlot *slot)
+{
+	return slot->kind == VEGO_SLOT_DEAD && is_dead(arg, id) ?
+		VEGO_FREE : VEGO_KEEP;
+}
+
+static void
+free_slots(VegoVacuum *vacuum)
+{
+	VegoNodes  *nodes = vacuum->nodes;
+	const VegoGeometry *geometry = &nodes->geometry;
+
+	for (uint32 first = 0; first < vacuum->dead.size;
+		 first += geometry->per_page)
+	{
+		BlockNumber block = vego_node_block(geometry, first);
+		bool		has_dead = false;
+
+		for (int i = 0; i < geometry->per_page && !has_dead; i++)
+			has_dead = vego_bitmap_has(&vacuum->dead, first + i);
+		if (!has_dead)
+			continue;
+		vego_compat_vacuum_delay();
+		vego_nodes_judge_block(nodes, block, vacuum->info->strategy,
+							   judge_dead, vacuum);
+		RecordFreeIndexPage(nodes->rel, block);
+	}
+	IndexFreeSpaceMapVacuum(nodes->rel);
+}
+
+IndexBulkDeleteResult *
+vegobulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
+			   IndexBulkDeleteCallback callback, void *callback_state)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "vego vacuum",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old;
+	VegoVacuum *vacuum;
+
+	if (stats == NULL)
+		stats = palloc0(sizeof(IndexBulkDeleteResult));
+	/* a second round of the same vacuum counts the rows anew */
+	stats->num_index_tuples = 0;
+	stats->estimated_count = false;
+
+	old = MemoryContextSwitchTo(context);
+	vacuum = palloc0(sizeof(VegoVacuum));
+	vacuum->info = info;
+	vacuum->stats = stats;
+	vacuum->callback = callback;
+	vacuum->callback_state = callback_state;
+	vacuum->nodes = vego_nodes_open(info->index);
+	vacuum->node_context = AllocSetContextCreate(context, "vego repair",
+												 ALLOCSET_DEFAULT_SIZES);
+
+	bury_rows(vacuum);
+	if (vacuum->dead_count > 0)
+	{
+		repair_nodes(vacuum);
+		replace_entry(vacuum);
+		attach_nodes(vacuum);
+		free_slots(vacuum);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return stats;
+}
+
+IndexBulkDeleteResult *
+vegovacuumcleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
+{
+	if (info->analyze_only)
+		return stats;
+	if (stats == NULL)
+	{
+		stats = palloc0(sizeof(IndexBulkDeleteResult));
+		stats->num_index_tuples = info->num_heap_tuples;
+		stats->estimated_count = true;
+	}
+	stats->num_pages = RelationGetNumberOfBlocks(info->index);
+	stats->pages_free = 0;
+	return stats;
+}

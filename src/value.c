@@ -1,0 +1,103 @@
+/*
+ * value.c
+ *	  What can be indexed, and how?
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "options.h"
+#include "page.h"
+#include "value.h"
+
+#define DEFAULT_EF_CONSTRUCTION 64
+
+const float *
+vego_value_elements(Relation index, const VegoOpclass *opclass, Datum value,
+					int dims)
+{
+	int			value_dims;
+	const float *elements =
+		opclass->elements(PointerGetDatum(PG_DETOAST_DATUM(value)),
+						  &value_dims);
+
+	if (value_dims != dims)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("index \"%s\" has %d dimensions, but the %s has %d",
+						RelationGetRelationName(index), dims,
+						opclass->type_name, value_dims)));
+	return elements;
+}
+
+/* The largest m with which a slot of so many dimensions fits a page. */
+static int
+largest_m(int dims, int bits)
+{
+	int			m = VEGO_MAX_M;
+
+	while (m > 0 && vego_slot_bytes(dims, bits, m) > VEGO_PAGE_ROOM)
+		m--;
+	return m;
+}
+
+/* The most dimensions with which a slot of that m fits a page. */
+static int
+most_dims(int bits, int m)
+{
+	return (VEGO_PAGE_ROOM - vego_slot_bytes(0, bits, m)) / 4 * 4 * 8 / bits;
+}
+
+VegoShape
+vego_shape(Relation index, const VegoOpclass *opclass)
+{
+	const char *name = RelationGetRelationName(index);
+	int			given_m = vego_options_m(index);
+	int			m_ceiling;
+	VegoShape	shape;
+
+	shape.dims = TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
+	shape.bits = vego_options_bits(index);
+	if (shape.dims < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("column of index \"%s\" does not have dimensions",
+						name),
+				 errhint("Give the column a type such as %s(3), or index an expression cast to it.",
+						 opclass->type_name)));
+	if (shape.dims > opclass->max_dims)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("index \"%s\" cannot have more than %d dimensions",
+						name, opclass->max_dims)));
+
+	m_ceiling = largest_m(shape.dims, shape.bits);
+	if (m_ceiling < VEGO_MIN_M)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("index \"%s\" cannot have more than %d dimensions with bits = %d",
+						name, most_dims(shape.bits, VEGO_MIN_M), shape.bits),
+				 shape.bits == 8 ?
+				 errhint("Use WITH (bits = 4), or index fewer dimensions.") :
+				 errhint("Index fewer dimensions.")));
+	if (given_m > m_ceiling)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("index \"%s\" of %d dimensions cannot have m = %d with bits = %d",
+						name, shape.dims, given_m, shape.bits),
+				 errdetail("A node must fit a page."),
+				 shape.bits == 8 ?
+				 errhint("Use an m of at most %d, or WITH (bits = 4).",
+						 m_ceiling) :
+				 errhint("Use an m of at most %d.", m_ceiling)));
+	shape.m = given_m > 0 ? given_m : Min(VEGO_DEFAULT_M, m_ceiling);
+	return shape;
+}
+
+int
+vego_ef_construction(Relation index, double rows)
+{
+	int			given = vego_options_ef_construction(index);
+
+	return given > 0 ? given : DEFAULT_EF_CONSTRUCTION;
+}

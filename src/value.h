@@ -1,0 +1,35 @@
+/*
+ * value.h
+ *	  A column's value as the index sees it, and the constants of a new index.
+ */
+#ifndef VEGO_VALUE_H
+#define VEGO_VALUE_H
+
+#include "opclass.h"
+
+/*
+ * The elements of a value to be indexed, in the current memory context.
+ * Error ERRCODE_DATA_EXCEPTION when it has not that many dimensions.
+ */
+extern const float *vego_value_elements(Relation index,
+										const VegoOpclass *opclass,
+										Datum value, int dims);
+
+/* What a new index is made with. */
+typedef struct VegoShape
+{
+	int			dims;
+	int			bits;
+	int			m;
+} VegoShape;
+
+/*
+ * Dimensions from the column, the rest from storage parameters or chosen.
+ * Errors: a column without dimensions; more than a page can hold.
+ */
+extern VegoShape vego_shape(Relation index, const VegoOpclass *opclass);
+
+/* Candidates for a row's links in an index of so many rows. */
+extern int	vego_ef_construction(Relation index, double rows);
+
+#endif							/* VEGO_VALUE_H */
