@@ -74,4 +74,7 @@ check-kernels: $(srcdir)/test/kernels.c $(SIMD_SOURCES)
 	$(CC) -O2 -I$(srcdir)/src -o test/kernels $^ -lm
 	test/kernels
 
+lint:
+	bash $(srcdir)/test/lint
+
 .PHONY: check-kernels lint

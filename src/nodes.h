@@ -78,8 +78,8 @@ vego_nodes_slot_bytes(const VegoNodes *nodes)
 extern VegoSlot *vego_nodes_new_slot(const VegoNodes *nodes);
 
 /*
- * Hints: the ranks of many nodes.  An id that is no slot, or one that holds
- * nothing, ranks as far (DBL_MAX).
+ * Hints: the ranks of many nodes.  An id that is no slot ranks as far
+ * (DBL_MAX); what a free slot ranks as means nothing.
  */
 extern void vego_nodes_rank(VegoNodes *nodes, const VegoQuery *query,
 							const VegoNodeId *ids, int count, double *ranks);

@@ -542,6 +542,14 @@ value_of_rank(float *values, int count, int rank)
 	return values[rank];
 }
 
+/* Element by element, the lesser one; written so that compilers vectorize it. */
+static inline void
+lower_to(float *restrict minima, const float *restrict values)
+{
+	for (int i = 0; i < VEGO_BLOCK_COLUMNS; i++)
+		minima[i] = values[i] < minima[i] ? values[i] : minima[i];
+}
+
 /*
  * A value that at least `wanted` of the values are not above, and few more.
  *
@@ -558,18 +566,12 @@ nearly_rank(Scratch *scratch, const float *values, int count, int wanted)
 	if (hands >= count)
 		hands = count;
 	memcpy(minima, values, hands * sizeof(float));
-	for (int start = hands, hand = 0; start < count; start += VEGO_BLOCK_COLUMNS)
+	for (int start = hands, hand = 0; start < count;
+		 start += VEGO_BLOCK_COLUMNS, hand += VEGO_BLOCK_COLUMNS)
 	{
-		for (int i = 0; i < VEGO_BLOCK_COLUMNS; i++)
-		{
-			float		value = values[start + i];
-			float		least = minima[hand + i];
-
-			minima[hand + i] = value < least ? value : least;
-		}
-		hand += VEGO_BLOCK_COLUMNS;
 		if (hand == hands)
 			hand = 0;
+		lower_to(minima + hand, values + start);
 	}
 	return value_of_rank(minima, hands, Min(wanted, hands) - 1);
 }

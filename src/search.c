@@ -113,6 +113,8 @@ meet_nodes(VegoSearch *search, const VegoNodeId *ids, int count)
 	for (int i = 0; i < count; i++)
 		if (vego_visited_add(&search->visited, ids[i]))
 			fresh[fresh_count++] = ids[i];
+	if (fresh_count == 0)
+		return;
 
 	vego_nodes_rank(search->nodes, search->query, fresh, fresh_count, ranks);
 	for (int i = 0; i < fresh_count; i++)
