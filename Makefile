@@ -16,6 +16,10 @@ PGFILEDESC = "vego - vectors and nearest-neighbour index"
 
 OBJS = \
 	src/build.o \
+	src/check.o \
+	src/check_graph.o \
+	src/check_pages.o \
+	src/check_rows.o \
 	src/code.o \
 	src/cost.o \
 	src/distance.o \
@@ -24,6 +28,7 @@ OBJS = \
 	src/graph_select.o \
 	src/heap.o \
 	src/insert.o \
+	src/inspect.o \
 	src/nodes.o \
 	src/opclass.o \
 	src/options.o \

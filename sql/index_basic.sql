@@ -85,28 +85,35 @@ SELECT recall >= 0.98 AS good, fewest, inversions, repeats, wrong
 FROM compare('items', '<->', queries_of(25, 8), 10);
 SELECT faults(i::text::regclass) FROM unnest(ARRAY['items_l2', 'items_ip', 'items_cosine', 'items_l1']) i;
 
--- An error after the index has taken the row, at many depths.
-CREATE FUNCTION dive(depth int) RETURNS int LANGUAGE plpgsql AS $$
+-- Errors after the index has taken the row, at many depths: one row stays.
+CREATE FUNCTION dive(depth int) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	INSERT INTO items VALUES (-depth, vector_of(-1, 8));
-	RETURN dive(depth - 1) + 1 / (depth - 1);
+	IF depth > 1 THEN
+		PERFORM dive(depth - 1);
+	END IF;
+	PERFORM 1 / (depth % 10);
 EXCEPTION WHEN division_by_zero THEN
-	RETURN 0;
 END
 $$;
 BEGIN;
-SELECT dive(80);
+SELECT dive(81);
 SELECT count(*) FILTER (WHERE v = vector_of(-1, 8)) AS copies FROM
 	(SELECT v FROM items ORDER BY v <-> vector_of(-1, 8) LIMIT 100) s;
 ROLLBACK;
 SELECT faults('items_l2');
 
--- A limit beyond the table, and none: every row once.
+-- A limit beyond the table: every row once.  In strict order a row that is
+-- found late stays out, but hardly any is.
 SELECT count(*) AS rows FROM items \gset
-SELECT recall, fewest = :rows AS all, inversions, repeats, wrong
-FROM compare('items', '<->', queries_of(2, 8), 5000);
-SELECT recall, fewest = :rows AS all, inversions, repeats, wrong
-FROM compare('items', '<=>', queries_of(2, 8), 5000);
+SET vego."order" = relaxed;
+SELECT operator, fewest = :rows AS all, repeats, wrong
+FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator,
+	compare('items', operator, queries_of(2, 8), 5000);
+RESET vego."order";
+SELECT operator, fewest >= 0.99 * :rows AS nearly_all, inversions, repeats, wrong
+FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator,
+	compare('items', operator, queries_of(2, 8), 5000);
 
 -- Rescans: many queries in one statement.
 SET enable_seqscan = off;
@@ -121,6 +128,7 @@ SELECT count(*) = 25 * 40 AS all FROM generate_series(1, 25) q,
 -- Cursors: in parts, two at once, and to the end.
 CREATE TABLE exact AS SELECT id, row_number() OVER (ORDER BY v <-> vector_of(-1, 8)) AS place FROM items;
 BEGIN;
+SET LOCAL vego."order" = relaxed;
 DECLARE one CURSOR FOR SELECT id, v <-> vector_of(-1, 8) AS d FROM items ORDER BY v <-> vector_of(-1, 8);
 DECLARE two CURSOR FOR SELECT id FROM items ORDER BY v <-> vector_of(-2, 8);
 CREATE FUNCTION fetched(cursor refcursor, count int) RETURNS int[] LANGUAGE plpgsql AS $$
@@ -174,7 +182,9 @@ SELECT id FROM few ORDER BY v <-> '[0,0,0]';
 INSERT INTO few SELECT i, vector_of(i, 3) FROM generate_series(2, 1000) i;
 SELECT recall >= 0.99 AS good, fewest, inversions, repeats, wrong
 FROM compare('few', '<->', queries_of(50, 3), 10);
-SELECT recall, fewest, inversions, repeats, wrong FROM compare('few', '<->', queries_of(2, 3), 2000);
+SET vego."order" = relaxed;
+SELECT recall, fewest, repeats, wrong FROM compare('few', '<->', queries_of(2, 3), 2000);
+RESET vego."order";
 SELECT faults('few_index');
 
 -- Rows without a vector are not in the index.

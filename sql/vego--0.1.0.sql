@@ -633,3 +633,57 @@ COMMENT ON OPERATOR CLASS vector_l1_ops USING vego_hnsw IS
 	'taxicab distance, <+>';
 COMMENT ON OPERATOR FAMILY vector_l1_ops USING vego_hnsw IS
 	'taxicab distance, <+>';
+
+--
+-- Looking into an index
+--
+
+CREATE FUNCTION vego_check(
+	index pg_catalog.regclass,
+	heapallindexed pg_catalog.bool DEFAULT true,
+	OUT code pg_catalog.text,
+	OUT severity pg_catalog.text,
+	OUT block pg_catalog.int8,
+	OUT slot pg_catalog.int4,
+	OUT finding pg_catalog.text)
+	RETURNS SETOF pg_catalog.record
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 1
+	AS 'MODULE_PATHNAME', 'vego_check';
+COMMENT ON FUNCTION vego_check(pg_catalog.regclass, pg_catalog.bool) IS
+	'what is wrong with a vego_hnsw index; no row of severity error when it is sound';
+REVOKE EXECUTE ON FUNCTION vego_check(pg_catalog.regclass, pg_catalog.bool)
+	FROM PUBLIC;
+
+CREATE FUNCTION vego_stats(
+	index pg_catalog.regclass,
+	OUT nodes pg_catalog.int8,
+	OUT levels pg_catalog.int4,
+	OUT upper_nodes pg_catalog.int8,
+	OUT dead_slots pg_catalog.int8,
+	OUT free_slots pg_catalog.int8,
+	OUT slots pg_catalog.int8,
+	OUT mean_degree pg_catalog.float8,
+	OUT min_degree pg_catalog.int4,
+	OUT max_degree pg_catalog.int4,
+	OUT dimensions pg_catalog.int4,
+	OUT bits pg_catalog.int4,
+	OUT m pg_catalog.int4,
+	OUT metric pg_catalog.text,
+	OUT entry_level pg_catalog.int4,
+	OUT bytes pg_catalog.int8,
+	OUT bytes_per_node pg_catalog.float8,
+	OUT fill pg_catalog.float8,
+	OUT ranked_by_hint pg_catalog.int8,
+	OUT ranked_by_pin pg_catalog.int8,
+	OUT reads pg_catalog.int8,
+	OUT searches pg_catalog.int8,
+	OUT rows_fetched pg_catalog.int8,
+	OUT rows_returned pg_catalog.int8,
+	OUT rows_withheld pg_catalog.int8)
+	RETURNS pg_catalog.record
+	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED COST 100000
+	AS 'MODULE_PATHNAME', 'vego_stats';
+COMMENT ON FUNCTION vego_stats(pg_catalog.regclass) IS
+	'size and shape of a vego_hnsw index, and what this session has done with it';
+REVOKE EXECUTE ON FUNCTION vego_stats(pg_catalog.regclass)
+	FROM PUBLIC;

@@ -11,6 +11,7 @@
  *	 find_candidates	all pairs of a leaf, the nearest few of each member
  *	 choose_forward		the rule of graph_select.h, up to m links
  *	 link_back			links by destination, the rule again, up to 2m
+ *	 link_beacons		inner product only: links to rows of large norm
  *	 hang_copies		equal codes return, each group a tree
  *	 attach				walk from the entry; whom it misses is attached
  *
@@ -45,7 +46,7 @@
 
 /* Leaves a group of leaves aims for, and groups a row looks into. */
 #define GROUP_LEAVES 64
-#define GROUP_PROBES 6
+#define GROUP_PROBES 4
 
 /* A group of leaves has at most so many times what it aims for. */
 #define MOST_SHARES 8
@@ -74,6 +75,17 @@
 #define LONE_DISTANCE 8
 
 #define NO_CANDIDATE PG_UINT16_MAX
+
+/*
+ * Beacons a node may choose from, how many it may choose for each of m, and by
+ * what factor another one must have more in common with a beacon to hide it.
+ */
+#define BEACONS LEAF_LIMIT
+#define BEACON_CANDIDATES 2
+#define BEACON_SLACK 1.2
+
+/* Norms above the median by less than this factor make no beacon. */
+#define BEACON_NORM 1.05
 
 /* ----------------------------------------------------------------
  *		Blocks: many vectors against many
@@ -134,9 +146,9 @@ typedef struct Build
 	const VegoCoder *coder;
 	const VegoPartitionOptions *options;
 	VegoCoder	plain;			/* for centroids: L2, 8 bits, no centre */
-	VegoCoder	near;			/* the same codes under L2 where the metric has
-								 * no dot product */
+	VegoCoder	near;			/* the same codes under L2 */
 	double		scale;			/* of vectors in blocks, a power of two */
+	double		usual_norm;		/* the median of a few */
 	size_t		stride;			/* of a panel's codes */
 	size_t		packed_bytes;	/* of a block of columns */
 
@@ -1648,6 +1660,209 @@ link_back(Build *build, VegoLevel *level)
 }
 
 /*
+ * Inner product favours large norms, whatever is near.  In the lifted space,
+ * where links are chosen, a node's neighbours tend to have smaller norms than
+ * its own, so that few links lead to where the answers are.  Hence beacons:
+ * the rows of the largest norms.  Every node links to those that have the
+ * largest inner products with it, unless one chosen before has a larger one
+ * with the candidate than the node has, as far as there is room.
+ *
+ * (Links by inner product alone, as in Morozov and Babenko, "Non-metric
+ * similarity graphs for maximum inner product search", NeurIPS 2018, lose
+ * where norms are nearly equal; so both.)
+ */
+
+/* Positions of the beacons; returns how many there are. */
+static int
+find_beacons(Build *build, uint32 *beacons)
+{
+	uint32		n = build->item_count;
+	int			most = (int) Min(BEACONS, Min((uint32) build->leaf_limit, n));
+	uint64	   *keys = allocate(n, sizeof(uint64));
+	uint32		count = 0;
+
+	for (uint32 p = 0; p < n; p++)
+	{
+		float		norm = item_factors(build, build->items[p])->norm;
+
+		if (norm > build->usual_norm * BEACON_NORM)
+			keys[count++] = make_key(norm, p);
+		advance(build, 0, LONE_DISTANCE);
+	}
+	sort_keys(keys, count);
+	most = Min(most, count);
+	for (int i = 0; i < most; i++)
+		beacons[i] = key_id(keys[count - 1 - i]);
+	pfree(keys);
+	return most;
+}
+
+/*
+ * Makes blocks measure inner products: with unit norms, and lifts that do not
+ * differ, a distance is 2 - 2 x.y.  Rows are brought to unit length, columns
+ * are divided by the largest norm of all.
+ */
+static void
+columns_for_products(Columns *columns, double radius)
+{
+	float		inverse = (float) (1.0 / radius);
+
+	for (int i = 0; i < columns->padded; i++)
+	{
+		VegoBlockColumns *block = &columns->factors[i / VEGO_BLOCK_COLUMNS];
+		int			lane = i % VEGO_BLOCK_COLUMNS;
+
+		block->lo[lane] *= inverse;
+		block->sum[lane] *= inverse;
+		block->step[lane] *= inverse;
+		block->norm2[lane] = 1.0f;
+		block->lift[lane] = 0.0f;
+	}
+}
+
+static void
+row_for_products(VegoBlockRow *row)
+{
+	float		norm = sqrtf(Max(row->norm2 - row->lift * row->lift, 0.0f));
+	float		inverse = norm > 0.0f ? 1.0f / norm : 0.0f;
+
+	row->lo *= inverse;
+	row->rest *= inverse;
+	row->step *= inverse;
+	row->norm2 = 1.0f;
+	row->lift = 0.0f;
+}
+
+static double
+inner_product(const Build *build, uint32 a, uint32 b)
+{
+	double		a_norm = item_factors(build, a)->norm;
+	double		b_norm = item_factors(build, b)->norm;
+	double		squared = vego_code_distance(&build->near,
+											 item_factors(build, a), item_code(build, a),
+											 item_factors(build, b), item_code(build, b));
+
+	return (a_norm * a_norm + b_norm * b_norm - squared) / 2.0;
+}
+
+/*
+ * Chooses among the beacons in scratch->keys, largest inner product first, for
+ * an item; writes and counts those chosen.
+ */
+static int
+choose_beacons(Build *build, uint32 item, const uint32 *beacons, int count,
+			   int limit, uint32 *chosen)
+{
+	int			chosen_count = 0;
+
+	for (int i = 0; i < count && chosen_count < limit; i++)
+	{
+		uint32		beacon = build->items[beacons[key_id(build->scratch.keys[i])]];
+		double		product = inner_product(build, item, beacon);
+		bool		hidden = beacon == item || product <= 0.0;
+
+		for (int j = 0; j < chosen_count && !hidden; j++)
+			hidden = inner_product(build, build->items[chosen[j]], beacon) >
+				BEACON_SLACK * product;
+		if (!hidden)
+			chosen[chosen_count++] = beacons[key_id(build->scratch.keys[i])];
+	}
+	return chosen_count;
+}
+
+static double
+node_distance(const Build *build, const VegoLevel *level, uint32 a, uint32 b)
+{
+	const VegoRows *rows = build->rows;
+	size_t		size = build->coder->code_bytes;
+
+	a = level->rows[a];
+	b = level->rows[b];
+	return vego_code_distance(build->coder,
+							  &rows->factors[a], rows->codes + a * size,
+							  &rows->factors[b], rows->codes + b * size);
+}
+
+/* Adds links to a node, up to a limit, and sorts all by distance. */
+static void
+extend_links(Build *build, VegoLevel *level, uint32 node, int limit,
+			 const uint32 *targets, int count)
+{
+	VegoLink   *links = level->links + (size_t) node * level->capacity;
+	int			degree = level->degrees[node];
+	double		unit = build->scale * build->scale;
+	uint64		keys[UINT8_MAX];
+
+	for (int i = 0; i < count && degree < limit; i++)
+	{
+		uint32		target = build->nodes[targets[i]];
+		bool		known = false;
+
+		for (int j = 0; j < degree; j++)
+			known |= links[j] == target;
+		if (!known)
+			links[degree++] = target;
+	}
+	for (int i = 0; i < degree; i++)
+		keys[i] = make_key((float) (unit * node_distance(build, level, node, links[i])),
+						   links[i]);
+	sort_keys(keys, degree);
+	for (int i = 0; i < degree; i++)
+		links[i] = key_id(keys[i]);
+	level->degrees[node] = degree;
+}
+
+static void
+link_beacons(Build *build, VegoLevel *level)
+{
+	uint32		n = build->item_count;
+	int			m = build->options->m;
+	uint32	   *beacons = allocate(BEACONS, sizeof(uint32));
+	int			count = find_beacons(build, beacons);
+	uint32	   *items = allocate(BEACONS, sizeof(uint32));
+	uint32		chosen[VEGO_MAX_M];
+	Columns		columns;
+	Panel		panel;
+
+	if (count == 0)
+		return;
+	columns_init(build, &columns, count);
+	panel_init(build, &panel, BLOCK_ROWS);
+	for (int i = 0; i < count; i++)
+		items[i] = build->items[beacons[i]];
+	gather(build, items, count, NULL, &columns);
+	columns_for_products(&columns, build->scale * build->coder->radius);
+
+	for (uint32 start = 0; start < n; start += BLOCK_ROWS)
+	{
+		int			rows = (int) Min(BLOCK_ROWS, n - start);
+
+		gather(build, build->items + start, rows, &panel, NULL);
+		for (int r = 0; r < rows; r++)
+			row_for_products(&panel.factors[r]);
+		block_distances(build, &panel, 0, rows, &columns);
+		for (int r = 0; r < rows; r++)
+		{
+			uint32		p = start + r;
+			uint32		copies = build->nodes[p + 1] - build->nodes[p] - 1;
+			int			found = nearest(&build->scratch, build->scratch.distances +
+										(size_t) r * columns.padded,
+										columns.padded, BEACON_CANDIDATES * m, 0);
+
+			found = choose_beacons(build, build->items[p], beacons, found, m,
+								   chosen);
+			extend_links(build, level, build->nodes[p], level->capacity -
+						 (int) Min(copies, copy_fanout(build)), chosen, found);
+		}
+		advance(build, 0, (double) rows * (columns.padded + LONE_DISTANCE * 8 * m));
+	}
+	panel_free(&panel);
+	columns_free(&columns);
+	pfree(beacons);
+	pfree(items);
+}
+
+/*
  * The copies of an item hang on it as a tree, each linked to its parent and
  * its children, and to whom the item links to: so all of them are found when
  * one is, and each could take the item's place.
@@ -1763,19 +1978,6 @@ can_take_link(const VegoLevel *level, uint32 node)
 {
 	return level->degrees[node] < level->capacity ||
 		replaceable_link(level, node) >= 0;
-}
-
-static double
-node_distance(const Build *build, const VegoLevel *level, uint32 a, uint32 b)
-{
-	const VegoRows *rows = build->rows;
-	size_t		size = build->coder->code_bytes;
-
-	a = level->rows[a];
-	b = level->rows[b];
-	return vego_code_distance(build->coder,
-							  &rows->factors[a], rows->codes + a * size,
-							  &rows->factors[b], rows->codes + b * size);
 }
 
 /*
@@ -1931,13 +2133,9 @@ compare_floats(const void *a, const void *b)
 	return fa < fb ? -1 : fa > fb;
 }
 
-/*
- * The power of two by which the median norm of a few rows is about one.  In
- * blocks, distances are fp32: that must not overflow, nor must all that
- * matters underflow because of one large row.
- */
+/* The median norm of a few rows, of those that are not zero. */
 static double
-usual_scale(const Build *build)
+median_norm(const Build *build)
 {
 	float		norms[255];
 	int			count = 0;
@@ -1953,7 +2151,7 @@ usual_scale(const Build *build)
 	if (count == 0)
 		return 1.0;
 	qsort(norms, count, sizeof(float), compare_floats);
-	return ldexp(1.0, -ilogb(norms[count / 2]));
+	return norms[count / 2];
 }
 
 static void
@@ -1966,11 +2164,16 @@ make_plan(Build *build)
 
 	build->stride = vego_block_stride(dims);
 	build->packed_bytes = vego_block_packed_bytes(dims);
-	build->scale = usual_scale(build);
+
+	/*
+	 * In blocks, distances are fp32: they must not overflow, nor must all that
+	 * matters underflow because of one large row.
+	 */
+	build->usual_norm = median_norm(build);
+	build->scale = ldexp(1.0, -ilogb(build->usual_norm));
 	vego_coder_init(&build->plain, VEGO_L2, dims, 8, 0.0, NULL);
 	build->near = *build->coder;
-	if (build->near.metric == VEGO_L1)
-		build->near.metric = VEGO_L2;
+	build->near.metric = VEGO_L2;
 
 	/* the wider the rows, the smaller the leaf that a cache holds */
 	build->leaf_size = (int) Max(LEAF_SIZE / 4,
@@ -2098,6 +2301,8 @@ vego_partition_build(const VegoRows *rows, const uint32 *subset, uint32 count,
 	begin_phase(&build, VEGO_PHASE_BACK_LINKS, build.item_count);
 	link_back(&build, level);
 	release_forward(&build);
+	if (build.coder->metric == VEGO_INNER_PRODUCT)
+		link_beacons(&build, level);
 	hang_copies(&build, level);
 
 	begin_phase(&build, VEGO_PHASE_ATTACH, count);

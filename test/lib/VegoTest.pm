@@ -21,7 +21,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(test_seed new_vego_node install_vego_helpers
-  make_items make_truth recall index_is_clean index_findings stats_delta
+  make_items make_salted_items make_truth recall index_is_clean index_findings stats_delta
   start_load load_is_running stop_load kill_server_group server_children
   uses_index_scan poll_until);
 
@@ -115,6 +115,36 @@ BEGIN
 		total := total + k;
 	END LOOP;
 	RETURN total_hits::float8 / total;
+END $$;
+
+-- A row of make_salted_items: its vector follows from its id and its salt.
+CREATE FUNCTION test_row(id bigint, salt bigint,
+						 OUT id bigint, OUT salt bigint, OUT touched bigint,
+						 OUT v vector)
+LANGUAGE sql AS $$
+	SELECT $1, $2, 0::bigint, test_vector($1 + $2 * 1000000) $$;
+
+-- One scan of such a table, which fails unless its rows are in order, none
+-- comes twice, and each has the vector of its id.
+CREATE FUNCTION test_scan_is_right(rel regclass, query bigint, wanted int)
+RETURNS int LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+	rows_seen int;
+	faults text;
+BEGIN
+	EXECUTE format('
+		SELECT count(*), string_agg(format(''id %%s salt %%s distance %%s after %%s'',
+				id, salt, d, before), ''; '') FILTER (WHERE d < before OR
+				v <> test_vector(id + salt * 1000000) OR times > 1)
+		FROM (SELECT *, count(*) OVER (PARTITION BY id) AS times
+			FROM (SELECT *, lag(d) OVER () AS before FROM
+				(SELECT id, salt, v, v <-> $1 AS d FROM %s
+				 ORDER BY v <-> $1 LIMIT $2) x) y) z', rel)
+		INTO rows_seen, faults USING test_vector(-query), wanted;
+	IF faults IS NOT NULL THEN
+		RAISE 'scan of query % gave wrong rows: %', query, faults;
+	END IF;
+	RETURN rows_seen;
 END $$;
 
 -- What a run of scans gave.  A row is out of order when its distance is below
@@ -211,6 +241,21 @@ SQL
 	return;
 }
 
+# A table for writers: rows change their vector with their salt.
+sub make_salted_items
+{
+	my ($node, $table, $count, %options) = @_;
+	my $kind = $options{unlogged} ? 'UNLOGGED' : '';
+
+	$node->safe_psql('postgres', <<SQL);
+CREATE $kind TABLE $table (id bigint PRIMARY KEY, salt bigint, touched bigint,
+	v vector(128)) WITH (fillfactor = 90);
+INSERT INTO $table SELECT r.* FROM generate_series(1, $count) i, test_row(i, 0) r;
+VACUUM ANALYZE $table;
+SQL
+	return;
+}
+
 # Computes the exact answers that recall() compares with.
 sub make_truth
 {
@@ -296,7 +341,7 @@ sub start_load
 	$load->{run} = IPC::Run::start(
 		[
 			'pgbench', '-n', '-h', $node->host, '-p', $node->port,
-			'-c', $clients, '-j', 1, '-T', 600, '-U', $ENV{PGUSER} // getpwuid($<),
+			'-c', $clients, '-j', 1, '-T', 600, '-U', scalar(getpwuid($<)),
 			'--random-seed=' . int(rand(2**31)),
 			@options, @files, 'postgres'
 		],
@@ -310,8 +355,10 @@ sub load_is_running
 {
 	my ($load) = @_;
 
-	$load->{run}->pump_nb;
-	return $load->{run}->pumpable;
+	my $pid = $load->{run}{KIDS}[0]{PID};
+
+	open my $file, '<', "/proc/$pid/stat" or return 0;
+	return <$file> !~ /^\d+ \(.*\) Z/;
 }
 
 # Ends the load and returns what it complained of; a load told to end is no
@@ -324,7 +371,7 @@ sub stop_load
 	eval { $load->{run}->finish };
 	my $complaint = $load->{stderr};
 	$complaint =~ s/^pgbench \(.*\)\n//mg;
-	$complaint =~ s/^pgbench: (?:pghost|creating).*\n//mg;
+	$complaint =~ s/^pgbench: (?:pghost|creating|setting random seed).*\n//mg;
 	return $complaint;
 }
 

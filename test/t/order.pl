@@ -103,7 +103,7 @@ cmp_ok($fetched, '<=', 1.5 * 100 + 5, 'LIMIT 100: few heap rows read');
 # relaxed order withholds nothing
 is( $node->safe_psql('postgres', q{
 		SET enable_seqscan = off;
-		SET vego.order = relaxed;
+		SET vego."order" = relaxed;
 		SET vego.ef_search = 10;
 		CREATE TEMP TABLE relaxed AS
 			SELECT i, id FROM generate_series(1, 100) i, test_vector(-i) q,
@@ -116,7 +116,7 @@ is( $node->safe_psql('postgres', q{
 # the whole table comes in order, and each row once
 is( $node->safe_psql('postgres', q{
 		SET enable_seqscan = off;
-		SET vego.order = relaxed;
+		SET vego."order" = relaxed;
 		SELECT count(*), count(DISTINCT id) FROM
 			(SELECT id FROM items ORDER BY v <-> test_vector(-7)
 			 LIMIT 1000000) x}),

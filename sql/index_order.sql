@@ -1,0 +1,87 @@
+-- The order is exact, however far a scan goes on.
+CREATE SCHEMA index_order;
+SET search_path = index_order, vego_test, public;
+SET client_min_messages = warning;
+
+-- Clusters, with much empty space in between.
+CREATE FUNCTION clustered(seed int, dims int) RETURNS vector LANGUAGE sql IMMUTABLE AS $$
+	SELECT vector_of(hashint4(seed) % 20, dims) * array_fill(4, ARRAY[dims])::vector + vector_of(seed, dims)
+$$;
+CREATE TABLE items (id int, part int, v vector(10));
+INSERT INTO items SELECT i, i % 4, clustered(i, 10) FROM generate_series(1, 4000) i;
+CREATE TABLE asked AS SELECT i AS id, clustered(-i, 10) AS q FROM generate_series(1, 1000) i;
+CREATE INDEX items_l2 ON items USING vego_hnsw (v vector_l2_ops);
+CREATE INDEX items_ip ON items USING vego_hnsw (v vector_ip_ops);
+CREATE INDEX items_cosine ON items USING vego_hnsw (v vector_cosine_ops) WITH (bits = 4);
+CREATE INDEX items_l1 ON items USING vego_hnsw (v vector_l1_ops) WITH (m = 4);
+
+-- Of so many scans: fewest rows, rows behind farther ones, rows seen twice.
+CREATE FUNCTION ordered(operator text, k int, queries int, source text DEFAULT 'items',
+						OUT scans int, OUT fewest int, OUT inversions int, OUT repeats int)
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_sort = off AS $$
+BEGIN
+	EXECUTE format('
+		SELECT count(*), min(count), sum(inversions), sum(repeats) FROM (
+			SELECT asked.id, count(near.id), count(*) FILTER (WHERE d < before) AS inversions,
+				count(*) - count(DISTINCT near.id) AS repeats
+			FROM (SELECT * FROM asked WHERE id <= %s) asked, LATERAL (
+				SELECT id, d, lag(d) OVER () AS before FROM (
+					SELECT id, v %s q AS d FROM %s ORDER BY v %2$s q LIMIT %4$s) s) near
+			GROUP BY asked.id) s', queries, operator, source, k)
+	INTO scans, fewest, inversions, repeats;
+END
+$$;
+SELECT operator, o.* FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator, ordered(operator, 10, 1000) o;
+SET vego.ef_search = 10;
+SELECT operator, o.* FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator, ordered(operator, 100, 100) o;
+SET vego.ef_search = 1;
+SELECT operator, o.* FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator, ordered(operator, 20, 100) o;
+RESET vego.ef_search;
+
+-- Whole scans: strict order may leave a row out, relaxed order has them all,
+-- and both return the same rows else.
+SELECT operator, scans, fewest >= 3900 AS nearly_all, inversions, repeats
+FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator, ordered(operator, 10000, 5);
+SET vego."order" = relaxed;
+SELECT operator, scans, fewest, inversions <= 100 AS few_late, repeats
+FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator, ordered(operator, 10000, 5);
+-- what is late is late, but near
+SET vego.ef_search = 1;
+SELECT recall >= 0.5 AS some, fewest, repeats, wrong FROM compare('items', '<->', queries_of(20, 10), 10);
+RESET vego.ef_search;
+RESET vego."order";
+
+-- As good as it is ordered.
+SELECT operator, recall >= 0.95 AS good, fewest, inversions, repeats, wrong
+FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator,
+	compare('items', operator, (SELECT array_agg(q) FROM asked WHERE id <= 25), 10);
+SELECT operator, recall >= 0.9 AS good, fewest, inversions, repeats, wrong
+FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator,
+	compare('items', operator, (SELECT array_agg(q) FROM asked WHERE id <= 10), 200);
+
+-- With a filter, a scan goes on until enough rows pass it.
+SELECT o.* FROM ordered('<->', 10, 200, 'items WHERE part = 2') o;
+SELECT o.* FROM ordered('<->', 10, 50, 'items WHERE id % 100 = 7') o;
+SELECT recall >= 0.95 AS good, fewest, inversions, repeats, wrong
+FROM compare('items WHERE id % 50 = 7', '<->', (SELECT array_agg(q) FROM asked WHERE id <= 10), 10);
+
+-- Merging partitions relies on the order of each.
+CREATE TABLE parts (id int, part int, v vector(10)) PARTITION BY LIST (part);
+SELECT format('CREATE TABLE parts_%s PARTITION OF parts FOR VALUES IN (%1$s)', n) FROM generate_series(0, 3) n \gexec
+CREATE INDEX parts_index ON parts USING vego_hnsw (v);
+INSERT INTO parts SELECT * FROM items;
+SELECT o.* FROM ordered('<->', 10, 500, 'parts') o;
+SELECT o.* FROM ordered('<->', 200, 20, 'parts') o;
+SELECT recall >= 0.98 AS good, fewest, inversions, repeats, wrong
+FROM compare('parts', '<->', (SELECT array_agg(q) FROM asked WHERE id <= 25), 10);
+-- so does sorting by a second key within equal distances
+SET enable_seqscan = off;
+SET enable_sort = off;
+INSERT INTO items SELECT 10000 - id, 0, v FROM items WHERE id BETWEEN 1 AND 40 ORDER BY id;
+SELECT count(*) AS out_of_order FROM (
+	SELECT id, d, lag(id) OVER () AS id_before, lag(d) OVER () AS d_before FROM (
+		SELECT id, v <-> (SELECT v FROM items WHERE id = 1) AS d FROM items
+		ORDER BY v <-> (SELECT v FROM items WHERE id = 1), id LIMIT 500) s) s
+WHERE (d_before, id_before) > (d, id);
+
+DROP SCHEMA index_order CASCADE;

@@ -1,0 +1,279 @@
+/*
+ * check_rows.c
+ *	  Are the table's rows in the index, once each and as they are?  (I8, I9)
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/tableam.h"
+#include "catalog/index.h"
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "utils/memutils.h"
+
+#include "check.h"
+#include "value.h"
+
+/* Another instruction set may round factors otherwise, by this of a value. */
+#define FACTOR_TOLERANCE 1e-4
+
+void
+vego_check_note_row(VegoCheck *check, VegoNodeId id, const VegoSlot *slot)
+{
+	VegoIndexed *indexed;
+
+	if (check->indexed_count == check->indexed_room)
+	{
+		check->indexed_room = Max(1024, 2 * check->indexed_room);
+		if (check->indexed == NULL)
+			check->indexed = palloc(check->indexed_room * sizeof(VegoIndexed));
+		else
+			check->indexed = repalloc_huge(check->indexed,
+										   check->indexed_room *
+										   sizeof(VegoIndexed));
+	}
+	indexed = &check->indexed[check->indexed_count++];
+	indexed->tid = slot->tid;
+	indexed->id_high = id >> 16;
+	indexed->id_low = id & 0xFFFF;
+}
+
+/* The level 0 slot of a node, or NULL when the way down is broken. */
+static const VegoSlot *
+find_bottom(VegoCheck *check, VegoNodeId id)
+{
+	const VegoSlot *slot = vego_check_slot(check, id);
+
+	while (slot && slot->kind == VEGO_SLOT_LIVE && slot->level > 0)
+	{
+		int			level = slot->level - 1;
+
+		slot = vego_check_slot(check, vego_slot_down(slot));
+		if (slot && slot->level != level)
+			return NULL;
+	}
+	return slot && slot->kind == VEGO_SLOT_LIVE ? slot : NULL;
+}
+
+/* Is the row of a node visible to the snapshot? */
+bool
+vego_check_row_visible(VegoCheck *check, VegoNodeId id)
+{
+	const VegoSlot *slot = find_bottom(check, id);
+	ItemPointerData tid;
+	bool		call_again = false;
+	bool		visible;
+
+	if (slot == NULL || !vego_check_tid_exists(check, &slot->tid))
+		return false;
+	tid = slot->tid;
+	visible = table_index_fetch_tuple(check->fetch, &tid, check->snapshot,
+									  check->fetched, &call_again, NULL);
+	ExecClearTuple(check->fetched);
+	return visible;
+}
+
+static int
+compare_indexed(const void *a, const void *b)
+{
+	ItemPointerData tid_a = ((const VegoIndexed *) a)->tid;
+	ItemPointerData tid_b = ((const VegoIndexed *) b)->tid;
+	int			order = ItemPointerCompare(&tid_a, &tid_b);
+
+	CHECK_FOR_INTERRUPTS();		/* a long sort, and nothing to clean up */
+	if (order != 0)
+		return order;
+	return vego_indexed_id(a) < vego_indexed_id(b) ? -1 : 1;
+}
+
+/* The first node of a row, or NULL. */
+static VegoIndexed *
+find_row(const VegoCheck *check, ItemPointer tid)
+{
+	uint64		low = 0;
+	uint64		high = check->indexed_count;
+
+	while (low < high)
+	{
+		uint64		middle = low + (high - low) / 2;
+
+		if (ItemPointerCompare(&check->indexed[middle].tid, tid) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < check->indexed_count &&
+		ItemPointerEquals(&check->indexed[low].tid, tid) ?
+		&check->indexed[low] : NULL;
+}
+
+/* What the rows are compared with, and room to do it. */
+typedef struct RowCheck
+{
+	VegoCheck  *check;
+	const VegoOpclass *opclass;
+	MemoryContext row_context;
+	float	   *scratch;
+	VegoFactors factors;		/* of the row's vector */
+	uint8	   *code;
+	char	   *hashed;			/* both, as they lie in a slot */
+	uint8	   *bytes;			/* codes with a byte for each dimension */
+	uint8	   *stored_bytes;
+} RowCheck;
+
+static bool
+is_close(double a, double b, double scale)
+{
+	return fabs(a - b) <= FACTOR_TOLERANCE * scale;
+}
+
+/* Do the factors mean the same?  lo and mean are as exact as the range. */
+static bool
+factors_agree(const VegoCoder *coder, const VegoFactors *a,
+			  const VegoFactors *b)
+{
+	double		range = fabs(a->lo) +
+		(double) a->step * (coder->bits == 8 ? 255 : 15);
+
+	return is_close(a->lo, b->lo, range) &&
+		is_close(a->step, b->step, a->step) &&
+		is_close(a->mean, b->mean, range) &&
+		is_close(a->norm, b->norm, a->norm);
+}
+
+static bool
+codes_agree(RowCheck *row, const uint8 *stored)
+{
+	const VegoCoder *coder = &row->check->coder;
+
+	vego_code_unpack(coder, row->code, row->bytes);
+	vego_code_unpack(coder, stored, row->stored_bytes);
+	for (int i = 0; i < coder->dims; i++)
+		if (abs((int) row->bytes[i] - (int) row->stored_bytes[i]) > 1)
+			return false;
+	return true;
+}
+
+static uint32
+hash_row(RowCheck *row)
+{
+	int			code_bytes = row->check->coder.code_bytes;
+
+	memcpy(row->hashed, &row->factors, sizeof(VegoFactors));
+	memcpy(row->hashed + sizeof(VegoFactors), row->code, code_bytes);
+	return hash_bytes((const unsigned char *) row->hashed,
+					  sizeof(VegoFactors) + code_bytes);
+}
+
+/* I9.  The hash spares reading the slot again where nothing differs. */
+static void
+check_contents(RowCheck *row, VegoNodeId id)
+{
+	VegoCheck  *check = row->check;
+	const VegoGeometry *geometry = &check->geometry;
+	const VegoSlot *slot;
+
+	if (hash_row(row) == check->hashes[id])
+		return;
+	slot = vego_check_slot(check, id);
+	if (slot == NULL)
+		return;					/* I1 or I4 has it */
+	if (!factors_agree(&check->coder, &row->factors,
+					   vego_slot_factors(geometry, slot)))
+		vego_node_finding(check, VEGO_CONTENTS, VEGO_ERROR, id,
+						  "factors are not those of row (%u,%u)",
+						  ItemPointerGetBlockNumberNoCheck(&slot->tid),
+						  ItemPointerGetOffsetNumberNoCheck(&slot->tid));
+	else if (!codes_agree(row, vego_slot_code(geometry, slot)))
+		vego_node_finding(check, VEGO_CONTENTS, VEGO_ERROR, id,
+						  "code is not that of row (%u,%u)",
+						  ItemPointerGetBlockNumberNoCheck(&slot->tid),
+						  ItemPointerGetOffsetNumberNoCheck(&slot->tid));
+}
+
+/* I8 for a row that the operator class indexes, then I9. */
+static void
+check_row(RowCheck *row, ItemPointer tid)
+{
+	VegoCheck  *check = row->check;
+	VegoIndexed *end = check->indexed + check->indexed_count;
+	VegoIndexed *first = find_row(check, tid);
+
+	if (first == NULL)
+	{
+		vego_finding(check, VEGO_ROWS, VEGO_ERROR, InvalidBlockNumber, -1,
+					 "row (%u,%u) is not in the index",
+					 ItemPointerGetBlockNumber(tid),
+					 ItemPointerGetOffsetNumber(tid));
+		return;
+	}
+	for (VegoIndexed *other = first + 1;
+		 other < end && ItemPointerEquals(&other->tid, tid); other++)
+		vego_node_finding(check, VEGO_ROWS, VEGO_ERROR,
+						  vego_indexed_id(other),
+						  "row (%u,%u) is in the index more than once",
+						  ItemPointerGetBlockNumber(tid),
+						  ItemPointerGetOffsetNumber(tid));
+	check_contents(row, vego_indexed_id(first));
+}
+
+static void
+check_row_callback(Relation index, ItemPointer tid, Datum *values,
+				   bool *isnull, bool tuple_is_alive, void *arg)
+{
+	RowCheck   *row = arg;
+	VegoCheck  *check = row->check;
+	MemoryContext old;
+	const float *elements;
+
+	if (isnull[0])
+		return;
+	old = MemoryContextSwitchTo(row->row_context);
+	elements = vego_value_elements(index, row->opclass, values[0],
+								   check->coder.dims);
+	if (vego_encode(&check->coder, elements, row->scratch, &row->factors,
+					row->code))
+		check_row(row, tid);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(row->row_context);
+}
+
+/*
+ * I8 and I9 in one pass over the table, as the snapshot sees it, with the TIDs
+ * that an index build would see: those of the roots of HOT chains.
+ */
+void
+vego_check_rows(VegoCheck *check)
+{
+	RowCheck	row = {check};
+	int			code_bytes = check->coder.code_bytes;
+	IndexInfo  *info = BuildIndexInfo(check->index);
+
+	/* I2 has said why values cannot be compared */
+	if (!check->agrees)
+		return;
+
+	if (check->indexed_count > 0)
+		qsort(check->indexed, check->indexed_count, sizeof(VegoIndexed),
+			  compare_indexed);
+	row.opclass = vego_opclass(check->index);
+	row.row_context = AllocSetContextCreate(check->context, "vego check row",
+											ALLOCSET_DEFAULT_SIZES);
+	row.scratch = palloc(check->coder.dims * sizeof(float));
+	row.code = palloc0(code_bytes);
+	row.hashed = palloc(sizeof(VegoFactors) + code_bytes);
+	row.bytes = palloc(check->coder.dims);
+	row.stored_bytes = palloc(check->coder.dims);
+
+	/* a concurrent build's second half: an MVCC snapshot, no uniqueness */
+	info->ii_Concurrent = true;
+	info->ii_Unique = false;
+	info->ii_ExclusionOps = NULL;
+	table_index_build_scan(check->heap, check->index, info, true, false,
+						   check_row_callback, &row,
+						   table_beginscan_strat(check->heap, check->snapshot,
+												 0, NULL, true, true));
+	MemoryContextDelete(row.row_context);
+}
