@@ -61,8 +61,29 @@ REGRESS = \
 	vector_functions \
 	vector_distance \
 	vector_aggregates \
-	vector_catalog
+	vector_catalog \
+	index_setup \
+	index_basic \
+	index_options \
+	index_errors \
+	index_ddl \
+	index_vacuum \
+	index_order \
+	index_values
 REGRESS_OPTS = --load-extension=vego
+
+# The first makes what the others use.
+ISOLATION = \
+	setup \
+	insert \
+	insert-vacuum \
+	scan-vacuum \
+	snapshot \
+	rollback \
+	serializable \
+	create-concurrently \
+	reindex-concurrently
+ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=vego
 
 PG_CPPFLAGS = -I$(srcdir)/src
 EXTRA_CLEAN = test/kernels bench/kernels

@@ -3,9 +3,9 @@ CREATE SCHEMA index_order;
 SET search_path = index_order, vego_test, public;
 SET client_min_messages = warning;
 
--- Clusters, with much empty space in between.
+-- Clusters that touch.
 CREATE FUNCTION clustered(seed int, dims int) RETURNS vector LANGUAGE sql IMMUTABLE AS $$
-	SELECT vector_of(hashint4(seed) % 20, dims) * array_fill(4, ARRAY[dims])::vector + vector_of(seed, dims)
+	SELECT vector_of(hashint4(seed) % 20, dims) * array_fill(2, ARRAY[dims])::vector + vector_of(seed, dims)
 $$;
 CREATE TABLE items (id int, part int, v vector(10));
 INSERT INTO items SELECT i, i % 4, clustered(i, 10) FROM generate_series(1, 4000) i;
@@ -13,7 +13,7 @@ CREATE TABLE asked AS SELECT i AS id, clustered(-i, 10) AS q FROM generate_serie
 CREATE INDEX items_l2 ON items USING vego_hnsw (v vector_l2_ops);
 CREATE INDEX items_ip ON items USING vego_hnsw (v vector_ip_ops);
 CREATE INDEX items_cosine ON items USING vego_hnsw (v vector_cosine_ops) WITH (bits = 4);
-CREATE INDEX items_l1 ON items USING vego_hnsw (v vector_l1_ops) WITH (m = 4);
+CREATE INDEX items_l1 ON items USING vego_hnsw (v vector_l1_ops);
 
 -- Of so many scans: fewest rows, rows behind farther ones, rows seen twice.
 CREATE FUNCTION ordered(operator text, k int, queries int, source text DEFAULT 'items',
@@ -31,46 +31,36 @@ BEGIN
 	INTO scans, fewest, inversions, repeats;
 END
 $$;
-SELECT operator, o.* FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator, ordered(operator, 10, 1000) o;
+SELECT operator, o.* FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator, ordered(operator, 10, 500) o;
 SET vego.ef_search = 10;
 SELECT operator, o.* FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator, ordered(operator, 100, 100) o;
 SET vego.ef_search = 1;
 SELECT operator, o.* FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator, ordered(operator, 20, 100) o;
 RESET vego.ef_search;
 
--- Whole scans: strict order may leave a row out, relaxed order has them all,
--- and both return the same rows else.
+-- Whole scans: strict order leaves out the few rows that are found late,
+-- relaxed order has them, late.
 SELECT operator, scans, fewest >= 3900 AS nearly_all, inversions, repeats
 FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator, ordered(operator, 10000, 5);
 SET vego."order" = relaxed;
-SELECT operator, scans, fewest, inversions <= 100 AS few_late, repeats
+SELECT operator, scans, fewest, inversions <= 5 * 100 AS few_late, repeats
 FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator, ordered(operator, 10000, 5);
--- what is late is late, but near
+-- relaxed or not, a distance is that of the operator
 SET vego.ef_search = 1;
-SELECT recall >= 0.5 AS some, fewest, repeats, wrong FROM compare('items', '<->', queries_of(20, 10), 10);
+SELECT fewest, repeats, wrong FROM compare('items', '<->', queries_of(20, 10), 100);
 RESET vego.ef_search;
 RESET vego."order";
-
--- As good as it is ordered.
-SELECT operator, recall >= 0.95 AS good, fewest, inversions, repeats, wrong
-FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator,
-	compare('items', operator, (SELECT array_agg(q) FROM asked WHERE id <= 25), 10);
-SELECT operator, recall >= 0.9 AS good, fewest, inversions, repeats, wrong
-FROM unnest(ARRAY['<->', '<#>', '<=>', '<+>']) AS operator,
-	compare('items', operator, (SELECT array_agg(q) FROM asked WHERE id <= 10), 200);
 
 -- With a filter, a scan goes on until enough rows pass it.
 SELECT o.* FROM ordered('<->', 10, 200, 'items WHERE part = 2') o;
 SELECT o.* FROM ordered('<->', 10, 50, 'items WHERE id % 100 = 7') o;
-SELECT recall >= 0.95 AS good, fewest, inversions, repeats, wrong
-FROM compare('items WHERE id % 50 = 7', '<->', (SELECT array_agg(q) FROM asked WHERE id <= 10), 10);
 
 -- Merging partitions relies on the order of each.
 CREATE TABLE parts (id int, part int, v vector(10)) PARTITION BY LIST (part);
 SELECT format('CREATE TABLE parts_%s PARTITION OF parts FOR VALUES IN (%1$s)', n) FROM generate_series(0, 3) n \gexec
 CREATE INDEX parts_index ON parts USING vego_hnsw (v);
 INSERT INTO parts SELECT * FROM items;
-SELECT o.* FROM ordered('<->', 10, 500, 'parts') o;
+SELECT o.* FROM ordered('<->', 10, 300, 'parts') o;
 SELECT o.* FROM ordered('<->', 200, 20, 'parts') o;
 SELECT recall >= 0.98 AS good, fewest, inversions, repeats, wrong
 FROM compare('parts', '<->', (SELECT array_agg(q) FROM asked WHERE id <= 25), 10);

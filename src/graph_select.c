@@ -70,6 +70,17 @@ prepared_distance(const VegoCoder *coder, const Prepared *a, const Prepared *b)
 	return a->norm2 + b->norm2 - 2.0 * dot + lift * lift;
 }
 
+/* The same under L1, where one of the two is decoded. */
+static inline double
+l1_distance(const VegoCoder *coder, const float *values, const Prepared *b)
+{
+	return coder->bits == 8 ?
+		vego_kernels->query_l1_8(b->code, values, (float) b->lo,
+								 (float) b->step, coder->dims) :
+		vego_kernels->query_l1_4(b->code, values, (float) b->lo,
+								 (float) b->step, coder->dims);
+}
+
 int
 vego_select_neighbours(const VegoCoder *coder, VegoCandidate *candidates,
 					   int count, int limit)
@@ -78,6 +89,8 @@ vego_select_neighbours(const VegoCoder *coder, VegoCandidate *candidates,
 	Prepared	prepared[2 * VEGO_MAX_M];	/* the chosen ones */
 	int			chosen = 0;
 	int			binding_ahead = 0;
+	float	   *values = coder->metric == VEGO_L1 ?
+		palloc(coder->dims * sizeof(float)) : NULL;
 
 	Assert(limit <= lengthof(prepared));
 	for (int i = 0; i < count; i++)
@@ -95,11 +108,12 @@ vego_select_neighbours(const VegoCoder *coder, VegoCandidate *candidates,
 			continue;			/* the room left is taken */
 
 		self = prepare(coder, &candidate);
+		if (values)
+			vego_decode(coder, candidate.factors, candidate.code, values);
 		for (int j = 0; j < chosen && !candidate.binding && !shadowed; j++)
 		{
-			double		apart = coder->metric == VEGO_L1 ?
-				vego_code_distance(coder, candidate.factors, candidate.code,
-								   candidates[j].factors, candidates[j].code) :
+			double		apart = values ?
+				l1_distance(coder, values, &prepared[j]) :
 				prepared_distance(coder, &self, &prepared[j]);
 
 			shadowed = slack * apart < candidate.distance;
@@ -111,5 +125,7 @@ vego_select_neighbours(const VegoCoder *coder, VegoCandidate *candidates,
 			candidates[chosen++] = candidate;
 		}
 	}
+	if (values)
+		pfree(values);
 	return chosen;
 }

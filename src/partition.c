@@ -74,6 +74,9 @@
 /* What a distance costs outside of blocks, in distances within. */
 #define LONE_DISTANCE 8
 
+/* Members of a row's leaves that are candidates wherever they are. */
+#define STRANGERS 4
+
 #define NO_CANDIDATE PG_UINT16_MAX
 
 /*
@@ -603,36 +606,30 @@ nearest(Scratch *scratch, const float *values, int count, int wanted, int from)
 	uint64	   *keys = scratch->keys;
 	int			found = vego_kernels->below(values, count, above, below);
 	int			taken = 0;
-	int			ties = found;
 
-	/* many are as far as the limit: take no more of them than needed */
-	if (found > 4 * wanted)
+	if (found <= 4 * wanted)
 	{
-		int			nearer = 0;
-		int			start = 0;
+		for (int i = 0; i < found; i++)
+			keys[taken++] = make_key(values[below[i]], below[i]);
+	}
+	else
+	{
+		/* many are as far as the limit: take no more of them than needed */
+		int			first = 0;
 
 		for (int i = 0; i < found; i++)
 		{
-			nearer += values[below[i]] < limit;
-			start += below[i] < from;
+			if (values[below[i]] < limit)
+				keys[taken++] = make_key(values[below[i]], below[i]);
+			first += below[i] < from;
 		}
-		ties = Max(0, wanted - nearer);
-		for (int i = 0; i < found && ties > 0; i++)
+		for (int i = 0; i < found && taken < wanted; i++)
 		{
-			int			place = below[(start + i) % found];
+			int			place = below[(first + i) % found];
 
 			if (!(values[place] < limit))
-			{
 				keys[taken++] = make_key(values[place], place);
-				ties--;
-			}
 		}
-	}
-
-	for (int i = 0; i < found; i++)
-	{
-		if (ties > 0 || values[below[i]] < limit)
-			keys[taken++] = make_key(values[below[i]], below[i]);
 	}
 	sort_keys(keys, taken);
 	return Min(taken, wanted);
@@ -1517,18 +1514,82 @@ select_keys(Build *build, uint64 *keys, int count, int limit,
 	return chosen;
 }
 
+/*
+ * Adds random members of the leaves of a position to its candidates, where
+ * count of them are; returns the new count.
+ *
+ * In a tight cluster the nearest few are all of the cluster, and no link would
+ * lead out of it.  Where rows are spread evenly strangers are seldom chosen,
+ * for somebody nearer is on the way to them.
+ */
+static int
+add_strangers(Build *build, uint32 position, uint64 *keys, int count)
+{
+	int			per_row = build->leaves_a_row;
+	double		unit = build->coder->metric == VEGO_L1 ?
+		build->scale : build->scale * build->scale;
+	uint64		random = build->options->seed + ((uint64) position << 32);
+
+	for (int i = 0; i < STRANGERS; i++)
+	{
+		uint32		leaf = build->leaves[(uint64) position * per_row + i % per_row];
+		uint64		from = build->leaf_start[leaf];
+		uint64		size = build->leaf_start[leaf + 1] - from;
+		uint32		other = build->members[from + next_random(&random) % size];
+		uint32		a = build->items[position];
+		uint32		b = build->items[other];
+		bool		known = other == position;
+		double		distance;
+
+		for (int j = 0; j < count; j++)
+			known |= key_id(keys[j]) == other;
+		if (known)
+			continue;
+		distance = unit * vego_code_distance(build->coder,
+											 item_factors(build, a), item_code(build, a),
+											 item_factors(build, b), item_code(build, b));
+		keys[count] = PG_UINT64_MAX;
+		offer_key(keys, ++count, make_key((float) Min(distance, FLT_MAX), other));
+	}
+	return count;
+}
+
+/* Merges the candidates from all leaves of a position; returns how many. */
+static int
+merge_candidates(Build *build, uint32 position, uint64 *list, uint64 *keys,
+				 uint64 *merged)
+{
+	int			per_row = build->leaves_a_row;
+	int			per_leaf = build->candidates_a_leaf;
+	int			count = 0;
+
+	for (int j = 0; j < per_row; j++)
+	{
+		uint64		i = (uint64) position * per_row + j;
+		uint64		from = build->leaf_start[build->leaves[i]];
+		uint64		at = (from + build->seats[i]) * per_leaf;
+		int			listed = 0;
+
+		for (; listed < per_leaf &&
+			 build->candidates[at + listed] != NO_CANDIDATE; listed++)
+			list[listed] = make_key(build->distances[at + listed],
+									build->members[from + build->candidates[at + listed]]);
+		count = merge_keys(keys, count, list, listed, merged);
+		memcpy(keys, merged, count * sizeof(uint64));
+	}
+	return count;
+}
+
 static void
 choose_forward(Build *build)
 {
 	uint32		n = build->item_count;
 	int			m = build->options->m;
-	int			per_row = build->leaves_a_row;
-	int			per_leaf = build->candidates_a_leaf;
-	uint64	   *list = allocate(per_leaf, sizeof(uint64));
-	uint64	   *keys = allocate((size_t) per_row * per_leaf, sizeof(uint64));
-	uint64	   *merged = allocate((size_t) per_row * per_leaf, sizeof(uint64));
-	VegoCandidate *candidates = allocate((size_t) per_row * per_leaf,
-										 sizeof(VegoCandidate));
+	int			most = build->leaves_a_row * build->candidates_a_leaf + STRANGERS;
+	uint64	   *list = allocate(build->candidates_a_leaf, sizeof(uint64));
+	uint64	   *keys = allocate(most, sizeof(uint64));
+	uint64	   *merged = allocate(most, sizeof(uint64));
+	VegoCandidate *candidates = allocate(most, sizeof(VegoCandidate));
 
 	build->forward_degrees = allocate(n, sizeof(uint8));
 	build->forward = allocate((size_t) n * m, sizeof(uint32));
@@ -1536,26 +1597,11 @@ choose_forward(Build *build)
 
 	for (uint32 p = 0; p < n; p++)
 	{
-		int			count = 0;
 		uint32	   *links = build->forward + (size_t) p * m;
 		float	   *distances = build->forward_distances + (size_t) p * m;
+		int			count = merge_candidates(build, p, list, keys, merged);
 
-		for (int j = 0; j < per_row; j++)
-		{
-			uint64		i = (uint64) p * per_row + j;
-			uint64		from = build->leaf_start[build->leaves[i]];
-			uint64		at = (from + build->seats[i]) * per_leaf;
-			int			listed = 0;
-			uint64	   *swap = keys;
-
-			for (; listed < per_leaf && build->candidates[at + listed] != NO_CANDIDATE;
-				 listed++)
-				list[listed] = make_key(build->distances[at + listed],
-										build->members[from + build->candidates[at + listed]]);
-			count = merge_keys(keys, count, list, listed, merged);
-			keys = merged;
-			merged = swap;
-		}
+		count = add_strangers(build, p, keys, count);
 		count = select_keys(build, keys, count, m, candidates);
 		build->forward_degrees[p] = count;
 		for (int i = 0; i < count; i++)
@@ -1563,8 +1609,12 @@ choose_forward(Build *build)
 			links[i] = key_id(keys[i]);
 			distances[i] = key_distance(keys[i]);
 		}
-		advance(build, 1, LONE_DISTANCE * 4.0 * per_row * per_leaf);
+		advance(build, 1, LONE_DISTANCE * 4.0 * most);
 	}
+	pfree(list);
+	pfree(keys);
+	pfree(merged);
+	pfree(candidates);
 }
 
 /*

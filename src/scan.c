@@ -31,6 +31,13 @@
 #include "opclass.h"
 #include "options.h"
 
+/*
+ * A search that goes on finds rows nearer than some returned before, and
+ * strict order withholds them.  To have few of those, it stays ahead: so many
+ * nodes are expanded for each row that is returned.
+ */
+#define LOOK_AHEAD 2
+
 typedef struct VegoScan
 {
 	MemoryContext context;		/* of everything here */
@@ -59,6 +66,7 @@ typedef struct VegoScan
 	VegoHeap	rows;			/* TIDs by exact distance */
 	float		largest_step;	/* of the codes seen */
 	double		last_distance;
+	uint64		returned;
 
 	/* unordered scans go block by block */
 	BlockNumber block;
@@ -192,6 +200,7 @@ start_scan(IndexScanDesc desc, VegoScan *scan)
 	scan->exhausted = false;
 	scan->largest_step = 0.0f;
 	scan->last_distance = -DBL_MAX;
+	scan->returned = 0;
 	scan->block = scan->nodes->geometry.first_block;
 	scan->block_next = scan->nodes->geometry.per_page;
 
@@ -304,15 +313,19 @@ search_on(VegoScan *scan)
 	scan->exhausted = true;
 }
 
-/* No unexpanded node is expected to be nearer than this. */
-static double
-frontier_bound(VegoScan *scan)
+/* Is no node that has not been expanded expected to be nearer than this? */
+static bool
+searched_up_to(VegoScan *scan, double distance)
 {
-	double		rank = vego_search_frontier(&scan->search);
+	double		rank;
 
-	if (rank == DBL_MAX)
-		return scan->exhausted ? DBL_MAX : -DBL_MAX;
-	return vego_query_bound(&scan->query, rank, scan->largest_step);
+	if (scan->exhausted)
+		return true;
+	if (scan->search.found_count < LOOK_AHEAD * (scan->returned + 1))
+		return false;
+	rank = vego_search_frontier(&scan->search);
+	return rank < DBL_MAX &&
+		vego_query_bound(&scan->query, rank, scan->largest_step) >= distance;
 }
 
 static bool
@@ -324,13 +337,12 @@ next_ordered(IndexScanDesc desc, VegoScan *scan)
 	{
 		double		row = vego_heap_top(&scan->rows);
 		double		candidate = vego_heap_top(&scan->candidates);
-		double		frontier = frontier_bound(scan);
 		VegoHeapItem item;
 
 		if (scan->rows.count == 0 && scan->candidates.count == 0 &&
 			scan->exhausted)
 			return false;
-		if (frontier < Min(row, candidate))
+		if (!searched_up_to(scan, Min(row, candidate)))
 		{
 			search_on(scan);
 			continue;
@@ -353,6 +365,7 @@ next_ordered(IndexScanDesc desc, VegoScan *scan)
 		}
 		else
 			scan->last_distance = item.key;
+		scan->returned++;
 		counters->rows_returned++;
 		unpack_tid(item.value, &desc->xs_heaptid);
 		return true;

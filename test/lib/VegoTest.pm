@@ -22,7 +22,8 @@ use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(test_seed new_vego_node install_vego_helpers
   make_items make_salted_items make_truth recall index_is_clean index_findings stats_delta
-  start_load load_is_running stop_load kill_server_group server_children
+  start_load load_is_running stop_load
+  wait_until_alone kill_server_group server_children
   uses_index_scan poll_until);
 
 # The seed of this run, printed so that a failure can be repeated.
@@ -373,6 +374,19 @@ sub stop_load
 	$complaint =~ s/^pgbench \(.*\)\n//mg;
 	$complaint =~ s/^pgbench: (?:pghost|creating|setting random seed).*\n//mg;
 	return $complaint;
+}
+
+# Waits for what is still under way on behalf of clients that have gone, a
+# vacuum perhaps.
+sub wait_until_alone
+{
+	my ($node) = @_;
+
+	$node->poll_query_until('postgres', q{
+		SELECT count(*) = 0 FROM pg_stat_activity
+		WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()})
+	  or die 'a backend without a client does not end';
+	return;
 }
 
 # Process ids of the postmaster's children.

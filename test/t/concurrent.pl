@@ -85,6 +85,7 @@ ok(load_is_running($scans), 'scans still run');
 is(stop_load($scans), '', 'scans without errors');
 is(stop_load($writers), '', 'writers without errors');
 is(stop_load($vacuum), '', 'vacuum without errors');
+wait_until_alone($node);
 
 my $done = $node->safe_psql('postgres', q{
 	SELECT n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables
