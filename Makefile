@@ -69,7 +69,9 @@ REGRESS = \
 	index_ddl \
 	index_vacuum \
 	index_order \
-	index_values
+	index_values \
+	check \
+	stats
 REGRESS_OPTS = --load-extension=vego
 
 # The first makes what the others use.
@@ -83,7 +85,7 @@ ISOLATION = \
 	serializable \
 	create-concurrently \
 	reindex-concurrently
-ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=vego
+ISOLATION_OPTS = --inputdir=test/isolation --load-extension=vego
 
 PG_CPPFLAGS = -I$(srcdir)/src
 EXTRA_CLEAN = test/kernels bench/kernels

@@ -122,8 +122,10 @@ SELECT plan_of('SELECT q.id, near.id FROM items q, LATERAL
 SELECT count(*), count(*) FILTER (WHERE near.id = q.id) AS itself
 FROM items q, LATERAL (SELECT id FROM items ORDER BY v <-> q.v LIMIT 1) near
 WHERE q.id <= 1000;
-SELECT count(*) = 25 * 40 AS all FROM generate_series(1, 25) q,
-	LATERAL (SELECT id FROM items ORDER BY v <-> vector_of(-q, 8) LIMIT 40) near;
+-- each as good as on its own; the sum keeps the index out of the exact answer
+SELECT count(*) >= 0.98 * 500 AS good FROM unnest(queries_of(50, 8)) AS q,
+	LATERAL (SELECT v <-> q AS d FROM items ORDER BY v <-> q LIMIT 10) AS near
+WHERE d <= (SELECT max(d) FROM (SELECT v <-> q AS d FROM items ORDER BY (v <-> q) + 0 LIMIT 10) s);
 
 -- Cursors: in parts, two at once, and to the end.
 CREATE TABLE exact AS SELECT id, row_number() OVER (ORDER BY v <-> vector_of(-1, 8)) AS place FROM items;

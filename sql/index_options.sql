@@ -69,7 +69,7 @@ SELECT recall >= 0.95 AS good, fewest, inversions, repeats, wrong FROM compare('
 SELECT faults('items_index');
 
 -- Settings.
-SELECT name, setting, min_val, max_val, enumvals, context, vartype
+SELECT name, boot_val, min_val, max_val, enumvals, context, vartype
 FROM pg_settings WHERE name LIKE 'vego.%' ORDER BY name;
 SELECT statement, refusal(statement) FROM unnest(ARRAY[
 	'SET vego.ef_search = 1', 'SET vego.ef_search = 10000', 'SET vego.ef_search = 0',

@@ -46,7 +46,7 @@
 
 /* Leaves a group of leaves aims for, and groups a row looks into. */
 #define GROUP_LEAVES 64
-#define GROUP_PROBES 4
+#define GROUP_PROBES 6
 
 /* A group of leaves has at most so many times what it aims for. */
 #define MOST_SHARES 8
@@ -1203,11 +1203,17 @@ order_items(Build *build, uint32 *leaf_of, uint32 base_leaves)
 	uint32	   *copy = allocate((size_t) n * per_row, sizeof(uint32));
 
 	for (uint32 i = 0; i < n; i++)
+	{
 		starts[leaf_of[(size_t) i * per_row] + 1]++;
+		advance(build, 0, 1);
+	}
 	for (uint32 leaf = 0; leaf < base_leaves; leaf++)
 		starts[leaf + 1] += starts[leaf];
 	for (uint32 i = 0; i < n; i++)
+	{
 		order[starts[leaf_of[(size_t) i * per_row]]++] = i;
+		advance(build, 0, 1);
+	}
 
 	/* now each leaf's start is where it ends */
 	for (uint32 leaf = 0; leaf < base_leaves; leaf++)
@@ -1220,11 +1226,17 @@ order_items(Build *build, uint32 *leaf_of, uint32 base_leaves)
 
 	memcpy(copy, leaf_of, (size_t) n * per_row * sizeof(uint32));
 	for (uint32 p = 0; p < n; p++)
+	{
 		memcpy(leaf_of + (size_t) p * per_row,
 			   copy + (size_t) order[p] * per_row, per_row * sizeof(uint32));
+		advance(build, 0, 1);
+	}
 	memcpy(copy, build->items, (size_t) n * sizeof(uint32));
 	for (uint32 p = 0; p < n; p++)
+	{
 		build->items[p] = copy[order[p]];
+		advance(build, 0, 1);
+	}
 
 	pfree(starts);
 	pfree(order);
@@ -1270,11 +1282,17 @@ fill_leaves(Build *build, const uint32 *leaf_of, uint32 base_leaves)
 
 	build->members = allocate(total, sizeof(uint32));
 	for (uint64 i = 0; i < total; i++)
+	{
 		starts[leaf_of[i] + 1]++;
+		advance(build, 0, 1);
+	}
 	for (uint32 leaf = 0; leaf < base_leaves; leaf++)
 		starts[leaf + 1] += starts[leaf];
 	for (uint64 i = 0; i < total; i++)
+	{
 		build->members[starts[leaf_of[i]]++] = (uint32) (i / per_row);
+		advance(build, 0, 1);
+	}
 
 	/* parts of a cut leaf are above half the limit */
 	build->leaf_start = allocate(base_leaves + 2 * total / build->leaf_limit + 1,
@@ -1305,6 +1323,7 @@ fill_leaves(Build *build, const uint32 *leaf_of, uint32 base_leaves)
 
 			build->leaves[i] = leaf;
 			build->seats[i] = (uint16) (place - from);
+			advance(build, 0, 1);
 		}
 	}
 	pfree(starts);
@@ -1660,6 +1679,7 @@ link_back(Build *build, VegoLevel *level)
 	{
 		for (int i = 0; i < build->forward_degrees[p]; i++)
 			starts[build->forward[(size_t) p * m + i] + 1]++;
+		advance(build, 0, 1);
 	}
 	for (uint32 p = 0; p < n; p++)
 		starts[p + 1] += starts[p];
@@ -1673,7 +1693,7 @@ link_back(Build *build, VegoLevel *level)
 			incoming[starts[build->forward[at]]++] =
 				make_key(build->forward_distances[at], p);
 		}
-		advance(build, 0, 1);
+		advance(build, 0, 4);
 	}
 
 	/* now each destination's start is where it ends */
@@ -1968,9 +1988,13 @@ number_nodes(Build *build, VegoLevel *level)
 	{
 		position_of[build->items[p]] = p;
 		build->nodes[p + 1] = 1;
+		advance(build, 0, 1);
 	}
 	for (uint32 i = 0; i < build->copy_count; i++)
+	{
 		build->nodes[position_of[build->copied[i]] + 1]++;
+		advance(build, 0, 1);
+	}
 	for (uint32 p = 0; p < n; p++)
 		build->nodes[p + 1] += build->nodes[p];
 
@@ -1979,10 +2003,14 @@ number_nodes(Build *build, VegoLevel *level)
 	{
 		level->rows[build->nodes[p]] = item_row(build, build->items[p]);
 		next[p] = build->nodes[p] + 1;
+		advance(build, 0, 1);
 	}
 	for (uint32 i = 0; i < build->copy_count; i++)
+	{
 		level->rows[next[position_of[build->copied[i]]]++] =
 			item_row(build, build->copies[i]);
+		advance(build, 0, 1);
+	}
 	pfree(next);
 	pfree(position_of);
 }

@@ -13,6 +13,12 @@
 
 #define SPILL_START 2048
 
+/*
+ * A search of some width scores about 15 nodes for each in its pool.  Scoring
+ * all nodes in the order of their addresses wins up to this many for each.
+ */
+#define FLAT_NODES_A_WIDTH 32
+
 /* A pool is a linear array: beyond this, inserting costs more than it helps. */
 #define WIDEST_POOL 1024
 
@@ -236,6 +242,32 @@ begin_level(VegoSearch *search, int level, int width, VegoNodeId id)
 }
 
 /*
+ * In a small index it is cheaper to meet every node than to walk to the near
+ * ones: one batch after the other in order of address, and nothing is missed.
+ */
+static bool
+is_small(const VegoSearch *search, int width)
+{
+	return search->nodes->count <= FLAT_NODES_A_WIDTH * (uint32) width;
+}
+
+static void
+meet_all(VegoSearch *search)
+{
+	VegoNodeId	ids[UINT8_MAX];
+	uint32		count = search->nodes->count;
+
+	for (uint32 first = 0; first < count; first += lengthof(ids))
+	{
+		int			batch = Min(lengthof(ids), count - first);
+
+		for (int i = 0; i < batch; i++)
+			ids[i] = first + i;
+		meet_nodes(search, ids, batch);
+	}
+}
+
+/*
  * Algorithm 5's descent.  Where an upper level holds no live node any more,
  * the way down is that of the node it began with.
  */
@@ -256,6 +288,11 @@ vego_search_start(VegoSearch *search, int level, int width)
 	vego_nodes_counters(nodes)->searches++;
 	if (at == VEGO_NO_NODE)
 		return;
+	if (is_small(search, width))
+	{
+		meet_all(search);
+		return;
+	}
 
 	search->found = keep_nearest;
 	search->found_arg = &descent;

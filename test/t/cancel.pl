@@ -1,0 +1,279 @@
+# Whatever is under way can be cancelled at any moment: the error comes soon,
+# nothing stays locked, half made or on disk, and the session goes on.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::RealBin/../lib";
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+use VegoTest;
+
+# Far above what is aimed at, so that a busy machine does not fail the test.
+my $longest_allowed = 1.0;
+
+test_seed();
+my $node = new_vego_node('cancel', conf => <<'CONF');
+shared_buffers = 256MB
+maintenance_work_mem = 256MB
+wal_level = replica
+CONF
+
+# 20,000 rows made one by one, the others from pairs of them.
+make_items($node, 'items', 20_000);
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE many AS
+	SELECT a.id * 5 + i AS id,
+		(CASE i WHEN 0 THEN a.v ELSE a.v + (b.v - c.v) * w END)::vector(128) AS v
+	FROM items a
+		CROSS JOIN generate_series(0, 4) i
+		CROSS JOIN (SELECT array_fill(0.3::real, ARRAY[128])::vector AS w) w
+		JOIN items b ON b.id = (a.id + i * 7) % 20000 + 1
+		JOIN items c ON c.id = (a.id + i * 13) % 20000 + 1;
+CREATE INDEX items_v ON items USING vego_hnsw (v vector_l2_ops);
+CREATE TABLE filled (LIKE items);
+CREATE INDEX filled_v ON filled USING vego_hnsw (v vector_l2_ops);
+VACUUM ANALYZE many, items;
+SQL
+make_truth($node, 'items', queries => 50);
+my $recall = recall($node, 'items', 100);
+
+# hundreds of statements go by
+{
+	no warnings 'redefine';
+	*PostgreSQL::Test::BackgroundPsql::note = sub { };
+}
+
+my $session = $node->background_psql('postgres', on_error_stop => 0);
+my $control = $node->background_psql('postgres', on_error_stop => 1);
+my $pid = $session->query_safe('SELECT pg_backend_pid()');
+
+# what comes on stderr shall be errors only
+$session->query_safe('SET client_min_messages = error');
+my %longest;
+my %phases;
+
+# Runs a statement and cancels it after so many seconds, or lets its own
+# timeout do that, or waits for a phase of a build and cancels it then.
+# Returns whether it was cancelled; it may have ended before.
+sub cancel_after
+{
+	my ($kind, $seconds, $statement, $how) = @_;
+	my $timeout = int($seconds * 1000) || 1;
+	my $wanted = $how =~ /^phase (.*)/ ? $1 : '';
+
+	$session->{stdout} = '';
+	$session->{stderr} = '';
+	$session->{stdin} .= "SET statement_timeout = $timeout;\n"
+	  if $how eq 'timeout';
+	$session->{stdin} .= "\\echo begins\n$statement;\n\\echo ended\n";
+	$session->{run}->pump until $session->{stdout} =~ /begins\n/;
+	my $moment = time() + $seconds;
+
+	if ($how ne 'timeout')
+	{
+		my $found = '';
+
+		# the statement may end by itself
+		while (time() < $moment && $session->{stdout} !~ /ended\n/)
+		{
+			$session->{run}->pump_nb;
+			sleep 0.001 if $wanted eq '';
+			$found = $control->query_safe(qq{
+				SELECT phase, pg_cancel_backend(pid)
+				FROM pg_stat_progress_create_index
+				WHERE pid = $pid AND phase LIKE '%$wanted%'}) if $wanted ne '';
+			last if $found ne '';
+		}
+		$found = $control->query_safe(qq{
+			SELECT (SELECT phase FROM pg_stat_progress_create_index
+					WHERE pid = $pid), pg_cancel_backend($pid)})
+		  if $found eq '' && $session->{stdout} !~ /ended\n/;
+
+		$moment = time();
+		$found =~ s/\|.*//;
+		$phases{$found}++ if $found ne '';
+	}
+	$session->{run}->pump until $session->{stdout} =~ /ended\n/;
+	my $took = time() - $moment;
+	my $complaint = $session->{stderr};
+
+	$session->{stdout} = '';
+	$session->{stderr} = '';
+	$session->query_safe('SET statement_timeout = 0');
+	return 0 if $complaint eq '';
+	die "$statement: $complaint"
+	  if $complaint !~ /canceling statement due to (user request|statement timeout)/;
+	$longest{$kind} = $took if $took > ($longest{$kind} // 0);
+	return 1;
+}
+
+# Holds the session locks, or waits for any?
+sub locks_left
+{
+	return $control->query_safe(qq{
+		SELECT count(*) FROM pg_locks WHERE pid = $pid AND
+			(locktype IN ('page', 'extend', 'tuple') OR relation IN
+				('items'::regclass, 'filled'::regclass, 'many'::regclass))});
+}
+
+# Files of the database that no relation has; empty ones only wait for the
+# next checkpoint.
+sub leftover_files
+{
+	return $node->safe_psql('postgres', q{
+		SELECT string_agg(file, ' ') FROM
+			(SELECT oid, 'base/' || oid AS folder FROM pg_database
+			 WHERE datname = current_database()) d,
+			pg_ls_dir(folder) file
+		WHERE file ~ '^[0-9]+'
+			AND (pg_stat_file(folder || '/' || file, true)).size > 0
+			AND NOT EXISTS (SELECT FROM pg_class
+				WHERE pg_relation_filenode(oid) = substring(file, '^[0-9]+')::oid)})
+	  . $node->safe_psql('postgres', 'SELECT string_agg(name, \' \') FROM pg_ls_tmpdir()');
+}
+
+sub report
+{
+	my ($kind, $cancelled, $tried) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	diag(sprintf '%s: %d of %d cancelled, within %.0f ms at the longest',
+		$kind, $cancelled, $tried, 1000 * ($longest{$kind} // 0));
+	cmp_ok($cancelled, '>=', $tried / 2, "$kind: most were cancelled");
+	cmp_ok($longest{$kind} // 0, '<=', $longest_allowed,
+		"$kind: the error comes soon");
+	return;
+}
+
+# Builds.  How long one takes says where to cancel the others.
+my $build = 'CREATE INDEX many_v ON many USING vego_hnsw (v vector_l2_ops)';
+my $begun = time();
+
+$session->query_safe($build);
+my $whole = time() - $begun;
+
+note(sprintf 'a build takes %.2f s', $whole);
+$session->query_safe('DROP INDEX many_v; CHECKPOINT');
+my $cancelled = 0;
+my $locks = 0;
+
+# in the phases first, and then at any moment; short ones are not always met
+my @ways = (
+	(map { "phase $_" } 'scanning', 'partitioning', 'choosing', 'linking',
+		'attaching', 'upper', 'writing', 'logging'),
+	('cancel') x 6, ('timeout') x 2);
+
+foreach my $way (@ways)
+{
+	$cancelled += cancel_after('build',
+		$way =~ /^phase/ ? 30 : $whole * (0.05 + rand 0.85), $build, $way);
+	$locks += locks_left();
+	$session->query_safe('DROP INDEX IF EXISTS many_v');
+}
+report('build', $cancelled, scalar @ways);
+is($locks, 0, 'build: nothing stays locked');
+is(leftover_files(), '', 'build: no file is left');
+note("cancelled in: $_ ($phases{$_} times)") foreach sort keys %phases;
+cmp_ok(scalar(keys %phases), '>=', 4, 'build: several phases were cancelled');
+is($session->query_safe(q{SELECT count(*) FROM many}), 100_000,
+	'build: the next statement works');
+
+# A rebuild that is cancelled leaves the old index as it was.
+my $file = $node->safe_psql('postgres', q{SELECT pg_relation_filepath('items_v')});
+
+$begun = time();
+$session->query_safe('BEGIN; REINDEX INDEX items_v; ROLLBACK');
+$whole = time() - $begun;
+$cancelled = 0;
+$cancelled += cancel_after('rebuild', $whole * (0.05 + rand 0.85),
+	'REINDEX INDEX items_v', 'cancel') foreach 1 .. 4;
+report('rebuild', $cancelled, 4);
+is($node->safe_psql('postgres', q{SELECT pg_relation_filepath('items_v')}),
+	$file, 'rebuild: the old index is in place') if $cancelled == 4;
+index_is_clean($node, 'items_v', 'rebuild');
+is(recall($node, 'items', 100), $recall, 'rebuild: the old index answers');
+is(leftover_files(), '', 'rebuild: no file is left');
+
+# Inserts of many rows in one statement.
+$cancelled = 0;
+foreach my $i (1 .. 8)
+{
+	$cancelled += cancel_after('insert', 0.05 + rand 1,
+		'INSERT INTO filled SELECT * FROM items',
+		$i % 4 == 0 ? 'timeout' : 'cancel');
+	$locks += locks_left();
+}
+report('insert', $cancelled, 8);
+is($locks, 0, 'insert: nothing stays locked');
+index_is_clean($node, 'filled_v', 'insert');
+is($session->query_safe('SELECT count(*) FROM filled') % 20_000, 0,
+	'insert: all rows or none are there');
+$session->query_safe(q{
+	TRUNCATE filled;
+	INSERT INTO filled SELECT * FROM items WHERE id <= 1000});
+index_is_clean($node, 'filled_v', 'insert, truncated and filled');
+
+# Vacuum goes on where it was cancelled.
+$session->query_safe('DELETE FROM items WHERE id % 5 < 2');
+$cancelled = 0;
+my $vacuums = 0;
+my $ended = 0;
+
+while ($vacuums < 30 && !$ended)
+{
+	$vacuums++;
+	$ended = !cancel_after('vacuum', 0.01 + rand(0.1) + 0.02 * $vacuums,
+		'VACUUM (INDEX_CLEANUP ON) items',
+		$vacuums % 4 == 0 ? 'timeout' : 'cancel');
+	$locks += locks_left();
+	$cancelled += !$ended;
+	index_is_clean($node, 'items_v', "vacuum $vacuums") if $vacuums <= 10;
+}
+report('vacuum', $cancelled, $vacuums);
+is($locks, 0, 'vacuum: nothing stays locked');
+$session->query_safe('VACUUM (INDEX_CLEANUP ON) items');
+index_is_clean($node, 'items_v', 'vacuum, to its end');
+is($node->safe_psql('postgres', q{SELECT dead_slots FROM vego_stats('items_v')}),
+	0, 'vacuum: no slot stays dead');
+make_truth($node, 'items', queries => 50);
+my $mended = recall($node, 'items', 100);
+
+# Scans.
+$session->query_safe('SET enable_seqscan = off; SET vego.ef_search = 10000');
+$cancelled = 0;
+foreach my $i (1 .. 12)
+{
+	$cancelled += cancel_after('scan', 0.02 + rand 0.2,
+		"SELECT count(*) FROM generate_series(1, 200) i, LATERAL
+			(SELECT id FROM items ORDER BY v <-> test_vector(-i)
+			 LIMIT 3000 + 0 * i) x",
+		$i % 4 == 0 ? 'timeout' : 'cancel');
+	$locks += locks_left();
+}
+report('scan', $cancelled, 12);
+is($locks, 0, 'scan: nothing stays locked');
+is($session->query_safe(q{
+		SELECT count(*) FROM
+			(SELECT id FROM items ORDER BY v <-> test_vector(-1) LIMIT 100) x}),
+	100, 'scan: the next one works');
+
+# No pin is left either: with one, a page could not be cleaned up or dropped.
+$node->safe_psql('postgres', q{
+	SET lock_timeout = '5s';
+	SET statement_timeout = '20s';
+	VACUUM (FREEZE, INDEX_CLEANUP ON) items, filled;
+	REINDEX INDEX items_v});
+cmp_ok($mended, '>=', recall($node, 'items', 100) - 0.01,
+	'vacuum in pieces left as good an index as a fresh one');
+$session->quit;
+$control->quit;
+$node->safe_psql('postgres', 'DROP TABLE many, filled; CHECKPOINT');
+is(leftover_files(), '', 'no file is left');
+unlike(slurp_file($node->logfile), qr/leak|still referenced|PANIC|TRAP/,
+	'the server complained of nothing');
+
+$node->stop;
+done_testing();
