@@ -34,6 +34,9 @@
 #define CENTRE_ROWS 10000
 #define CENTRE_BYTES (32 * 1024 * 1024)
 
+/* Norms above so many times the median are far out. */
+#define CENTRE_REACH 8.0
+
 typedef struct VegoBuild
 {
 	Relation	heap;
@@ -171,29 +174,57 @@ add_row(VegoBuild *build, ItemPointer tid, const float *x)
 	build->tids[build->count++] = *tid;
 }
 
-/* The mean of the waiting rows, of their directions under cosine. */
+static int
+compare_doubles(const void *a, const void *b)
+{
+	double		da = *(const double *) a;
+	double		db = *(const double *) b;
+
+	return da < db ? -1 : da > db;
+}
+
+/*
+ * The mean of the waiting rows, of their directions under cosine.  Rows far
+ * out do not take part: one of them could move the centre away from all others,
+ * and every code would lose its precision.
+ */
 static void
 compute_centre(VegoBuild *build)
 {
 	int			dims = build->shape.dims;
+	uint32		rows = build->waiting_count;
 	double	   *sums = palloc0(dims * sizeof(double));
+	double	   *norms = allocate_huge(rows * sizeof(double));
+	double	   *sorted = allocate_huge(rows * sizeof(double));
+	double		farthest;
 	uint32		counted = 0;
 
-	for (uint32 row = 0; row < build->waiting_count; row++)
+	for (uint32 row = 0; row < rows; row++)
+	{
+		const float *x = build->waiting + (Size) row * dims;
+		double		norm2 = 0.0;
+
+		for (int i = 0; i < dims; i++)
+			norm2 += (double) x[i] * x[i];
+		norms[row] = sqrt(norm2);
+	}
+	memcpy(sorted, norms, rows * sizeof(double));
+	qsort(sorted, rows, sizeof(double), compare_doubles);
+	farthest = CENTRE_REACH * sorted[rows / 2];
+
+	for (uint32 row = 0; row < rows; row++)
 	{
 		const float *x = build->waiting + (Size) row * dims;
 		double		scale = 1.0;
 
 		if (build->coder.metric == VEGO_COSINE)
 		{
-			double		norm2 = 0.0;
-
-			for (int i = 0; i < dims; i++)
-				norm2 += (double) x[i] * x[i];
-			if (norm2 == 0.0)
+			if (norms[row] == 0.0)
 				continue;
-			scale = 1.0 / sqrt(norm2);
+			scale = 1.0 / norms[row];
 		}
+		else if (norms[row] > farthest)
+			continue;
 		counted++;
 		for (int i = 0; i < dims; i++)
 			sums[i] += x[i] * scale;
@@ -202,6 +233,8 @@ compute_centre(VegoBuild *build)
 	for (int i = 0; i < dims && counted > 0; i++)
 		build->centre[i] = (float) (sums[i] / counted);
 	build->coder.centre = build->centre;
+	pfree(sorted);
+	pfree(norms);
 	pfree(sums);
 }
 

@@ -189,12 +189,25 @@ rank_or_far(double rank)
 }
 
 double
+vego_code_product(const VegoCoder *coder,
+				  const VegoFactors *a_factors, const uint8 *a_code,
+				  const VegoFactors *b_factors, const uint8 *b_code)
+{
+	double		n = coder->dims;
+	double		dot = coder->bits == 8 ?
+		vego_kernels->code_dot8(a_code, b_code, coder->dims) :
+		vego_kernels->code_dot4(a_code, b_code, coder->code_bytes);
+
+	return dot * a_factors->step * b_factors->step +
+		n * a_factors->lo * b_factors->mean +
+		n * ((double) a_factors->mean - a_factors->lo) * b_factors->lo;
+}
+
+double
 vego_code_distance(const VegoCoder *coder,
 				   const VegoFactors *a_factors, const uint8 *a_code,
 				   const VegoFactors *b_factors, const uint8 *b_code)
 {
-	double		n = coder->dims;
-	double		dot;
 	double		distance;
 	double		lift;
 
@@ -208,15 +221,10 @@ vego_code_distance(const VegoCoder *coder,
 		return rank_or_far(distance);
 	}
 
-	dot = coder->bits == 8 ?
-		vego_kernels->code_dot8(a_code, b_code, coder->dims) :
-		vego_kernels->code_dot4(a_code, b_code, coder->code_bytes);
-	dot = dot * a_factors->step * b_factors->step +
-		n * a_factors->lo * b_factors->mean +
-		n * ((double) a_factors->mean - a_factors->lo) * b_factors->lo;
 	lift = vego_lift(coder, a_factors) - vego_lift(coder, b_factors);
 	distance = (double) a_factors->norm * a_factors->norm +
-		(double) b_factors->norm * b_factors->norm - 2.0 * dot + lift * lift;
+		(double) b_factors->norm * b_factors->norm + lift * lift -
+		2.0 * vego_code_product(coder, a_factors, a_code, b_factors, b_code);
 
 	return rank_or_far(Max(distance, 0.0));
 }
@@ -292,6 +300,19 @@ vego_query_set_code(VegoQuery *query, const VegoFactors *factors,
 	quantize_query(query, largest);
 }
 
+/* The sum in double precision, for values whose sum leaves fp32. */
+static double
+careful_l1(const VegoQuery *query, const VegoFactors *factors,
+		   const uint8 *code)
+{
+	double		sum = 0.0;
+
+	for (int i = 0; i < query->coder->dims; i++)
+		sum += fabs(query->values[i] - (double) factors->lo -
+					(double) factors->step * code_element(query->coder, code, i));
+	return rank_or_far(sum);
+}
+
 double
 vego_query_rank(const VegoQuery *query, const VegoFactors *factors,
 				const uint8 *code)
@@ -301,11 +322,15 @@ vego_query_rank(const VegoQuery *query, const VegoFactors *factors,
 	double		rank;
 
 	if (query->rank_metric == VEGO_L1)
-		return rank_or_far(coder->bits == 8 ?
-						   vego_kernels->query_l1_8(code, query->values, factors->lo,
-													factors->step, coder->dims) :
-						   vego_kernels->query_l1_4(code, query->values, factors->lo,
-													factors->step, coder->dims));
+	{
+		float		sum = coder->bits == 8 ?
+			vego_kernels->query_l1_8(code, query->values, factors->lo,
+									 factors->step, coder->dims) :
+			vego_kernels->query_l1_4(code, query->values, factors->lo,
+									 factors->step, coder->dims);
+
+		return sum <= FLT_MAX ? sum : careful_l1(query, factors, code);
+	}
 
 	dot = coder->bits == 8 ?
 		vego_kernels->query_dot8(code, query->high, query->low, coder->dims) :

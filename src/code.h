@@ -85,6 +85,16 @@ vego_lift(const VegoCoder *coder, const VegoFactors *factors)
 }
 
 /*
+ * Inner product of what two codes stand for, after centring.  Any finite
+ * number; meaningless under L1.
+ */
+extern double vego_code_product(const VegoCoder *coder,
+								const VegoFactors *a_factors,
+								const uint8 *a_code,
+								const VegoFactors *b_factors,
+								const uint8 *b_code);
+
+/*
  * Distance between two coded nodes, for choosing neighbours: squared L2
  * (lifted under inner product) or L1.  Never negative, never NaN.
  */

@@ -56,7 +56,10 @@ vego_compat_tag_matches(const BufferTag *tag, const RelFileLocator *locator,
 }
 #endif
 
-/* 15 has no way to extend a relation by one locked buffer; 16 has. */
+/*
+ * A new page, locked before anyone else can see it: a page that is locked only
+ * afterwards may have been filled by another meanwhile.
+ */
 static inline Buffer
 vego_compat_extend(Relation rel)
 {
@@ -66,8 +69,8 @@ vego_compat_extend(Relation rel)
 
 	if (shared)
 		LockRelationForExtension(rel, ExclusiveLock);
-	buffer = ReadBuffer(rel, P_NEW);
-	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	buffer = ReadBufferExtended(rel, MAIN_FORKNUM, P_NEW, RBM_ZERO_AND_LOCK,
+								NULL);
 	if (shared)
 		UnlockRelationForExtension(rel, ExclusiveLock);
 	return buffer;

@@ -10,6 +10,17 @@
 
 #include "graph.h"
 
+/*
+ * Under inner product a node also links to some of those with the largest
+ * products with it, its beacons: a share of m.  One is left out when the
+ * product of another with it is larger by so much.
+ */
+#define BEACON_SHARE 2
+#define BEACON_SLACK 1.2
+
+/* An index whose radius is exceeded gets so much more. */
+#define RADIUS_GROWTH 1.25
+
 /* How often a change is decided anew when its node keeps changing. */
 #define MAX_TRIES 8
 
@@ -24,7 +35,8 @@ typedef struct Copy
 typedef struct Copies
 {
 	const VegoNodes *nodes;
-	const VegoFactors *factors; /* of the node they are candidates for */
+	const VegoFactors *factors; /* of the node they are candidates for, or
+								 * NULL: then ranks are distance enough */
 	const uint8 *code;
 	int			count;
 	int			room;
@@ -74,7 +86,8 @@ keep_copy(void *arg, VegoNodeId id, double rank, const VegoSlot *slot)
 	copy->id = id;
 	copy->slot = palloc(vego_nodes_slot_bytes(nodes));
 	memcpy(copy->slot, slot, vego_nodes_slot_bytes(nodes));
-	copy->distance = slot_distance(nodes, copies->factors, copies->code, slot);
+	copy->distance = copies->factors ?
+		slot_distance(nodes, copies->factors, copies->code, slot) : rank;
 }
 
 static int
@@ -250,6 +263,15 @@ with_link(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 	return result;
 }
 
+static bool
+links_to(const VegoSlot *slot, VegoNodeId id)
+{
+	for (int i = 0; i < slot->degree; i++)
+		if (vego_link_id(slot->links[i]) == id)
+			return true;
+	return false;
+}
+
 /* Is there, under the list's present binding links, a binding link to id? */
 static bool
 binds(const VegoSlot *slot, VegoNodeId id)
@@ -316,11 +338,8 @@ link_back(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 	for (int i = 0; i < copies->count && count < slot->degree; i++)
 	{
 		Copy	   *copy = &copies->items[i];
-		bool		chosen = false;
 
-		for (int j = 0; j < slot->degree && !chosen; j++)
-			chosen = vego_link_id(slot->links[j]) == copy->id;
-		if (!chosen)
+		if (!links_to(slot, copy->id))
 			continue;
 		links[count] = with_link(nodes, copy->slot,
 								 binder == VEGO_NO_NODE ?
@@ -375,6 +394,44 @@ choose_links(VegoNodes *nodes, VegoSlot *slot, const Copies *copies)
 }
 
 /*
+ * Adds the node's beacons to its links, and to the nodes that may link back.
+ * Neighbours on the lifted sphere lie inwards, towards smaller norms; beacons
+ * lead outwards, to where the largest products with a query are.
+ */
+static void
+choose_beacons(VegoNodes *nodes, VegoSlot *slot, Copies *near,
+			   const Copies *beacons)
+{
+	const VegoGeometry *geometry = &nodes->geometry;
+	const VegoSlot *chosen[UINT8_MAX];
+	int			count = 0;
+
+	for (int i = 0; i < beacons->count &&
+		 count < nodes->meta.m / BEACON_SHARE; i++)
+	{
+		const Copy *copy = &beacons->items[i];
+		double		product = -copy->distance;
+		bool		hidden = product <= 0.0;
+
+		for (int j = 0; j < count && !hidden; j++)
+			hidden = vego_code_product(&nodes->coder,
+									   vego_slot_factors(geometry, copy->slot),
+									   vego_slot_code(geometry, copy->slot),
+									   vego_slot_factors(geometry, chosen[j]),
+									   vego_slot_code(geometry, chosen[j])) >
+				BEACON_SLACK * product;
+		if (hidden)
+			continue;
+		chosen[count++] = copy->slot;
+		if (!links_to(slot, copy->id))
+		{
+			slot->links[slot->degree++] = copy->id;
+			keep_copy(near, copy->id, 0.0, copy->slot);
+		}
+	}
+}
+
+/*
  * The old entry's slots, level by level, get a binding link from the new one,
  * for an entry has none while it is the entry.
  */
@@ -413,62 +470,13 @@ typedef struct Insertion
 	const uint8 *code;
 	ItemPointer tid;
 	int			level;			/* its highest */
-	bool		becomes_entry;	/* the entry lock is held */
+	int			ef_construction;
+	bool		locked;			/* the entry lock is held */
+	bool		becomes_entry;	/* then it is */
 	VegoNodeId	old_entry[VEGO_MAX_LEVEL + 1];	/* slots of the old entry */
 	Copies		near[VEGO_MAX_LEVEL + 1];	/* what was found, by level */
+	Copies		beacons[VEGO_MAX_LEVEL + 1];	/* by inner product */
 } Insertion;
-
-/*
- * Writes the slots from level 0 upwards, each as one complete node with its
- * links, then its back links; the entry comes last.  What a crash leaves after
- * any of these records is a valid graph (src/README, "Insert").
- */
-static bool
-write_slots(VegoNodes *nodes, Insertion *insertion)
-{
-	VegoNodeId	below = VEGO_NO_NODE;
-	bool		bound = true;
-
-	for (int level = 0; level <= insertion->level; level++)
-	{
-		VegoSlot   *slot = make_slot(nodes, insertion->factors,
-									 insertion->code, level);
-		Copies	   *near = &insertion->near[level];
-
-		if (level == 0)
-			slot->tid = *insertion->tid;
-		else
-			vego_slot_set_down(slot, below);
-		choose_links(nodes, slot, near);
-		if (insertion->becomes_entry &&
-			insertion->old_entry[level] != VEGO_NO_NODE)
-			bind_old_entry(nodes, slot, insertion->old_entry[level]);
-
-		below = vego_nodes_insert(nodes, slot);
-		if (near->count > 0 && !link_back(nodes, below, slot, near) &&
-			!insertion->becomes_entry)
-		{
-			Copies		again;
-			VegoQuery	query;
-			VegoSearch	search;
-
-			/* everyone near has gone or is bound up: look around once more */
-			vego_query_init(&query, &nodes->coder);
-			vego_query_set_code(&query, insertion->factors, insertion->code);
-			vego_search_init(&search, nodes, &query, NULL, NULL);
-			vego_nodes_refresh(nodes);
-			again = search_copies(nodes, &search, insertion->factors,
-								  insertion->code, level,
-								  VEGO_MAX_EF_CONSTRUCTION);
-			bound = link_back(nodes, below, slot, &again);
-			if (!bound)
-				break;
-		}
-	}
-	if (insertion->becomes_entry)
-		vego_nodes_set_entry(nodes, below, insertion->level);
-	return bound;
-}
 
 void
 vego_graph_entry_slots(VegoNodes *nodes, VegoNodeId *slots)
@@ -489,22 +497,242 @@ vego_graph_entry_slots(VegoNodes *nodes, VegoNodeId *slots)
 }
 
 void
+vego_graph_relink(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
+				  int ef_construction)
+{
+	const VegoFactors *factors = vego_slot_factors(&nodes->geometry, slot);
+	const uint8 *code = vego_slot_code(&nodes->geometry, slot);
+	VegoSlot   *linked = vego_nodes_new_slot(nodes);
+	VegoQuery	query;
+	VegoSearch	search;
+	Copies		found;
+	int			kept = 0;
+	VegoEdit	edit = {id, slot, linked->links, 0, false};
+
+	vego_query_init(&query, &nodes->coder);
+	vego_query_set_code(&query, factors, code);
+	vego_search_init(&search, nodes, &query, NULL, NULL);
+	vego_nodes_refresh(nodes);
+	found = search_copies(nodes, &search, factors, code, slot->level,
+						  ef_construction);
+	for (int i = 0; i < found.count; i++)
+		if (found.items[i].id != id)
+			found.items[kept++] = found.items[i];
+	found.count = kept;
+
+	/* what it has stays, what the search found comes to it */
+	memcpy(linked, slot, vego_nodes_slot_bytes(nodes));
+	choose_links(nodes, linked, &found);
+	for (int i = 0; i < slot->degree &&
+		 linked->degree < nodes->geometry.capacity; i++)
+		if (!links_to(linked, vego_link_id(slot->links[i])))
+			linked->links[linked->degree++] = slot->links[i];
+	for (int i = 0; i < slot->degree; i++)
+		for (int j = 0; j < linked->degree; j++)
+			if (slot->links[i] == (linked->links[j] | VEGO_LINK_BINDING))
+				linked->links[j] = slot->links[i];
+	edit.degree = linked->degree;
+	vego_nodes_edit(nodes, &edit, 1);
+}
+
+VegoNodeId
+vego_graph_attach(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
+				  VegoFilter allowed, void *arg, int ef_construction)
+{
+	const VegoFactors *factors = vego_slot_factors(&nodes->geometry, slot);
+	const uint8 *code = vego_slot_code(&nodes->geometry, slot);
+	VegoSlot   *target = vego_nodes_new_slot(nodes);
+	VegoNodeId	entry[VEGO_MAX_LEVEL + 1];
+	VegoQuery	query;
+	VegoSearch	search;
+	Copies		copies = {nodes, factors, code, 0, 0, NULL};
+	int			tried = 0;
+
+	/* its own neighbours are near; nearest first is how lists begin */
+	for (int i = 0; i < slot->degree; i++)
+	{
+		VegoNodeId	neighbour = vego_link_id(slot->links[i]);
+
+		if (neighbour == id || !allowed(arg, neighbour))
+			continue;
+		vego_nodes_read(nodes, neighbour, target);
+		if (target->kind == VEGO_SLOT_LIVE && target->level == slot->level &&
+			insist_on_link(nodes, neighbour, target, id | VEGO_LINK_BINDING,
+						   factors, code))
+			return neighbour;
+	}
+
+	/*
+	 * From the entry's own slot on the level, since what hangs from it is what
+	 * counts; it always has room somewhere, for its binding links are a tree
+	 * and every node has more room than one.
+	 */
+	vego_query_init(&query, &nodes->coder);
+	vego_query_set_code(&query, factors, code);
+	vego_search_init(&search, nodes, &query, keep_copy, &copies);
+	vego_nodes_refresh(nodes);
+	vego_graph_entry_slots(nodes, entry);
+	if (entry[slot->level] == VEGO_NO_NODE)
+		return VEGO_NO_NODE;
+	vego_search_start_at(&search, slot->level, ef_construction,
+						 entry[slot->level]);
+	do
+	{
+		vego_search_run(&search);
+		qsort(copies.items + tried, copies.count - tried, sizeof(Copy),
+			  compare_copies);
+		for (; tried < copies.count; tried++)
+		{
+			Copy	   *copy = &copies.items[tried];
+
+			if (copy->id != id && allowed(arg, copy->id) &&
+				insist_on_link(nodes, copy->id, copy->slot,
+							   id | VEGO_LINK_BINDING, factors, code))
+				return copy->id;
+			pfree(copy->slot);
+		}
+	} while (vego_search_widen(&search));
+	return VEGO_NO_NODE;
+}
+
+static bool
+any_node(void *arg, VegoNodeId id)
+{
+	return true;
+}
+
+/*
+ * Links are chosen before the node has an id, and a chosen node may have been
+ * freed since and its slot given to this one.
+ */
+static void
+drop_self_link(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot)
+{
+	VegoSlot   *before = nodes->scratch;
+	VegoEdit	edit = {id, before, slot->links, 0, false};
+
+	memcpy(before, slot, vego_nodes_slot_bytes(nodes));
+	slot->degree = 0;
+	for (int i = 0; i < before->degree; i++)
+		if (vego_link_id(before->links[i]) != id)
+			slot->links[slot->degree++] = before->links[i];
+	if (slot->degree == before->degree)
+		return;
+	/* a node that nobody links to is changed by nobody */
+	edit.degree = slot->degree;
+	vego_nodes_edit(nodes, &edit, 1);
+}
+
+/*
+ * Writes the slots from level 0 upwards, each as one complete node with its
+ * links, then its back links; the entry comes last.  What a crash leaves after
+ * any of these records is a valid graph (src/README, "Insert").
+ */
+static void
+write_slots(VegoNodes *nodes, Insertion *insertion)
+{
+	VegoNodeId	below = VEGO_NO_NODE;
+
+	for (int level = 0; level <= insertion->level; level++)
+	{
+		VegoSlot   *slot = make_slot(nodes, insertion->factors,
+									 insertion->code, level);
+		Copies	   *near = &insertion->near[level];
+
+		if (level == 0)
+			slot->tid = *insertion->tid;
+		else
+			vego_slot_set_down(slot, below);
+		choose_links(nodes, slot, near);
+		choose_beacons(nodes, slot, near, &insertion->beacons[level]);
+		if (insertion->becomes_entry &&
+			insertion->old_entry[level] != VEGO_NO_NODE)
+			bind_old_entry(nodes, slot, insertion->old_entry[level]);
+
+		below = vego_nodes_insert(nodes, slot);
+		drop_self_link(nodes, below, slot);
+		if (link_back(nodes, below, slot, near) || insertion->becomes_entry ||
+			vego_graph_attach(nodes, below, slot, any_node, NULL,
+							  insertion->ef_construction) != VEGO_NO_NODE)
+			continue;
+
+		/* everyone has gone since the search: begin a new graph */
+		insertion->level = level;
+		insertion->becomes_entry = true;
+		if (!insertion->locked)
+			vego_nodes_lock_entry(nodes);
+		insertion->locked = true;
+	}
+	if (insertion->becomes_entry)
+		vego_nodes_set_entry(nodes, below, insertion->level);
+}
+
+/*
+ * Searches on all levels of the node.  A level on which nobody lives any more
+ * is not entered, since nobody could bind the node there.  False when no live
+ * node was found at all.
+ */
+static bool
+search_levels(VegoNodes *nodes, Insertion *insertion)
+{
+	const VegoCoder *coder = &nodes->coder;
+	int			entry_level = nodes->meta.entry_level;
+	int			top = Min(insertion->level, entry_level);
+	VegoQuery	query;
+	VegoQuery	product;
+	VegoSearch	search;
+
+	vego_query_init(&query, coder);
+	vego_query_set_code(&query, insertion->factors, insertion->code);
+	if (coder->metric == VEGO_INNER_PRODUCT)
+	{
+		float	   *x = palloc(coder->dims * sizeof(float));
+
+		vego_query_init(&product, coder);
+		vego_decode(coder, insertion->factors, insertion->code, x);
+		vego_query_set(&product, x);
+	}
+
+	for (int level = top; level >= 0; level--)
+	{
+		vego_search_init(&search, nodes, &query, NULL, NULL);
+		insertion->near[level] = search_copies(nodes, &search,
+											   insertion->factors,
+											   insertion->code, level,
+											   insertion->ef_construction);
+		if (insertion->near[level].count == 0)
+		{
+			insertion->level = level - 1;
+			insertion->becomes_entry = false;
+			continue;
+		}
+		if (coder->metric == VEGO_INNER_PRODUCT)
+		{
+			vego_search_init(&search, nodes, &product, NULL, NULL);
+			insertion->beacons[level] = search_copies(nodes, &search, NULL,
+													  NULL, level,
+													  insertion->ef_construction);
+		}
+	}
+	return insertion->level >= 0;
+}
+
+void
 vego_graph_insert(VegoNodes *nodes, const VegoFactors *factors,
 				  const uint8 *code, ItemPointer tid, int level,
 				  int ef_construction)
 {
 	Insertion	insertion;
-	VegoQuery	query;
-	VegoSearch	search;
-	bool		locked = false;
+
+	if (nodes->coder.metric == VEGO_INNER_PRODUCT &&
+		factors->norm > nodes->coder.radius)
+		vego_nodes_grow_radius(nodes, factors->norm * RADIUS_GROWTH);
 
 	memset(&insertion, 0, sizeof(insertion));
 	insertion.factors = factors;
 	insertion.code = code;
 	insertion.tid = tid;
-	vego_query_init(&query, &nodes->coder);
-	vego_query_set_code(&query, factors, code);
-	vego_search_init(&search, nodes, &query, NULL, NULL);
+	insertion.ef_construction = ef_construction;
 
 	for (;;)
 	{
@@ -515,17 +743,12 @@ vego_graph_insert(VegoNodes *nodes, const VegoFactors *factors,
 		insertion.level = empty ? 0 :
 			Min(level, Min(VEGO_MAX_LEVEL, (int) nodes->meta.entry_level + 1));
 		insertion.becomes_entry = empty ||
-			insertion.level > nodes->meta.entry_level;
+			insertion.level > (int) nodes->meta.entry_level;
 
-		if (!insertion.becomes_entry || locked)
+		if (!insertion.becomes_entry || insertion.locked)
 		{
-			int			searched = Min(insertion.level,
-									   (int) nodes->meta.entry_level);
-
-			for (int i = searched; i >= 0 && !empty; i--)
-				insertion.near[i] = search_copies(nodes, &search, factors,
-												  code, i, ef_construction);
-			if (empty || insertion.near[0].count > 0)
+			vego_graph_entry_slots(nodes, insertion.old_entry);
+			if (empty || search_levels(nodes, &insertion))
 				break;
 
 			/*
@@ -533,31 +756,19 @@ vego_graph_insert(VegoNodes *nodes, const VegoFactors *factors,
 			 * is on its way.  Then this node begins a new graph, once it is
 			 * sure to be the only one that does.
 			 */
-			insertion.becomes_entry = true;
 			insertion.level = 0;
-			memset(insertion.near, 0, sizeof(insertion.near));
-			if (locked)
+			insertion.becomes_entry = true;
+			for (int i = 0; i <= VEGO_MAX_LEVEL; i++)
+				insertion.old_entry[i] = VEGO_NO_NODE;
+			if (insertion.locked)
 				break;
 		}
 		vego_nodes_lock_entry(nodes);
-		locked = true;
+		insertion.locked = true;
 	}
 
-	if (locked && !insertion.becomes_entry)
-	{
-		vego_nodes_unlock_entry(nodes);
-		locked = false;
-	}
-	vego_graph_entry_slots(nodes, insertion.old_entry);
-	if (insertion.near[0].count == 0)
-		for (int i = 0; i <= VEGO_MAX_LEVEL; i++)
-			insertion.old_entry[i] = VEGO_NO_NODE;
-	if (!write_slots(nodes, &insertion))
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("could not link a new node into index \"%s\"",
-						RelationGetRelationName(nodes->rel))));
-	if (locked)
+	write_slots(nodes, &insertion);
+	if (insertion.locked)
 		vego_nodes_unlock_entry(nodes);
 }
 
@@ -672,58 +883,6 @@ vego_graph_repair(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot,
 		CHECK_FOR_INTERRUPTS();
 		vego_nodes_read(nodes, id, slot);
 	}
-}
-
-VegoNodeId
-vego_graph_attach(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
-				  VegoFilter allowed, void *arg, int ef_construction)
-{
-	const VegoFactors *factors = vego_slot_factors(&nodes->geometry, slot);
-	const uint8 *code = vego_slot_code(&nodes->geometry, slot);
-	VegoSlot   *target = vego_nodes_new_slot(nodes);
-	VegoQuery	query;
-	VegoSearch	search;
-	Copies		copies;
-	int			tried = 0;
-
-	/* its own neighbours are near; nearest first is how lists begin */
-	for (int i = 0; i < slot->degree; i++)
-	{
-		VegoNodeId	neighbour = vego_link_id(slot->links[i]);
-
-		if (!allowed(arg, neighbour))
-			continue;
-		vego_nodes_read(nodes, neighbour, target);
-		if (target->kind == VEGO_SLOT_LIVE && target->level == slot->level &&
-			insist_on_link(nodes, neighbour, target, id | VEGO_LINK_BINDING,
-						   factors, code))
-			return neighbour;
-	}
-
-	vego_query_init(&query, &nodes->coder);
-	vego_query_set_code(&query, factors, code);
-	vego_search_init(&search, nodes, &query, NULL, NULL);
-	vego_nodes_refresh(nodes);
-	copies = (Copies) {nodes, factors, code, 0, 0, NULL};
-	search.found = keep_copy;
-	search.found_arg = &copies;
-	vego_search_start(&search, slot->level, ef_construction);
-	do
-	{
-		vego_search_run(&search);
-		qsort(copies.items + tried, copies.count - tried, sizeof(Copy),
-			  compare_copies);
-		for (; tried < copies.count; tried++)
-		{
-			Copy	   *copy = &copies.items[tried];
-
-			if (copy->id != id && allowed(arg, copy->id) &&
-				insist_on_link(nodes, copy->id, copy->slot,
-							   id | VEGO_LINK_BINDING, factors, code))
-				return copy->id;
-		}
-	} while (vego_search_widen(&search));
-	return VEGO_NO_NODE;
 }
 
 int

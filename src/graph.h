@@ -68,6 +68,10 @@ extern void vego_search_init(VegoSearch *search, VegoNodes *nodes,
  */
 extern void vego_search_start(VegoSearch *search, int level, int width);
 
+/* Makes ready to search a level from one of its nodes. */
+extern void vego_search_start_at(VegoSearch *search, int level, int width,
+								 VegoNodeId id);
+
 /* Searches until the pool has converged. */
 extern void vego_search_run(VegoSearch *search);
 
@@ -108,6 +112,14 @@ typedef bool (*VegoFilter) (void *arg, VegoNodeId id);
  */
 extern void vego_graph_repair(VegoNodes *nodes, VegoNodeId id,
 							  VegoSlot *slot, VegoFilter gone, void *arg);
+
+/*
+ * Gives a live node that has lost most of its links some of those that it
+ * would get if it were inserted now.  It keeps what it has; if it changes
+ * meanwhile, so be it.
+ */
+extern void vego_graph_relink(VegoNodes *nodes, VegoNodeId id,
+							  const VegoSlot *slot, int ef_construction);
 
 /*
  * Gives a live node that has none a binding in-link from a node that the

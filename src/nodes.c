@@ -253,6 +253,7 @@ vego_nodes_refresh(VegoNodes *nodes)
 		vego_report_corrupted(nodes->rel, 0, -1,
 							  "the index was replaced while it was open");
 	nodes->meta = meta;
+	nodes->coder.radius = meta.radius;
 	nodes->count = vego_node_count(&nodes->geometry,
 								   RelationGetNumberOfBlocks(nodes->rel));
 }
@@ -792,4 +793,24 @@ vego_nodes_set_entry(VegoNodes *nodes, VegoNodeId entry, int level)
 	vego_edit_commit(&edit);
 	nodes->meta.entry = entry;
 	nodes->meta.entry_level = level;
+}
+
+void
+vego_nodes_grow_radius(VegoNodes *nodes, double radius)
+{
+	Buffer		buffer = ReadBuffer(nodes->rel, 0);
+	VegoPageEdit edit;
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	vego_edit_begin(&edit, nodes->rel);
+	if (vego_page_meta(BufferGetPage(buffer))->radius < radius)
+		vego_page_meta(vego_edit_open(&edit, buffer))->radius = radius;
+	else
+	{
+		radius = vego_page_meta(BufferGetPage(buffer))->radius;
+		UnlockReleaseBuffer(buffer);
+	}
+	vego_edit_commit(&edit);
+	nodes->meta.radius = radius;
+	nodes->coder.radius = radius;
 }

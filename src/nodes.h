@@ -157,6 +157,12 @@ extern void vego_nodes_unlock_entry(VegoNodes *nodes);
 extern void vego_nodes_set_entry(VegoNodes *nodes, VegoNodeId entry,
 								 int level);
 
+/*
+ * Makes the radius of the lift (metric.h) at least this; inner product only.
+ * Locks the meta page exclusively for a moment.
+ */
+extern void vego_nodes_grow_radius(VegoNodes *nodes, double radius);
+
 /* Reports damage: ERRCODE_INDEX_CORRUPTED with index, block and a hint. */
 extern void vego_report_corrupted(Relation rel, BlockNumber block, int slot,
 								  const char *fault) pg_attribute_noreturn();

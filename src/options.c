@@ -11,6 +11,7 @@
 #include "options.h"
 #include "simd/kernels.h"
 
+/* Zero where not given, but for bits. */
 typedef struct VegoOptions
 {
 	int32		vl_len_;
@@ -31,6 +32,12 @@ static const struct config_enum_entry order_values[] = {
 	{"strict", VEGO_ORDER_STRICT, false},
 	{"relaxed", VEGO_ORDER_RELAXED, false},
 	{NULL, 0, false}
+};
+
+static relopt_enum_elt_def bits_values[] = {
+	{"8", 8},
+	{"4", 4},
+	{NULL}
 };
 
 static bool
@@ -54,17 +61,21 @@ vego_options_init(void)
 {
 	option_kind = add_reloption_kind();
 	add_int_reloption(option_kind, "m",
-					  "Links a node chooses; 0 chooses by the dimensions",
-					  0, 0, VEGO_MAX_M, AccessExclusiveLock);
+					  "Links a node chooses; by the dimensions unless given",
+					  0, VEGO_MIN_M, VEGO_MAX_M, AccessExclusiveLock);
 	add_int_reloption(option_kind, "ef_construction",
-					  "Candidates considered for a node's links; 0 chooses by the number of rows",
-					  0, 0, VEGO_MAX_EF_CONSTRUCTION, ShareUpdateExclusiveLock);
-	add_int_reloption(option_kind, "bits",
-					  "Bits of a dimension in the index, 8 or 4",
-					  8, 4, 8, AccessExclusiveLock);
+					  "Candidates considered for a node's links; by the number of rows unless given",
+					  0, VEGO_MIN_EF_CONSTRUCTION, VEGO_MAX_EF_CONSTRUCTION,
+					  ShareUpdateExclusiveLock);
+	add_enum_reloption(option_kind, "bits",
+					   "Bits of a dimension in the index",
+					   bits_values, 8,
+					   gettext_noop("Valid values are \"8\" and \"4\"."),
+					   AccessExclusiveLock);
 	add_int_reloption(option_kind, "ef_search",
-					  "Width of a search, instead of the setting vego.ef_search; 0 uses the setting",
-					  0, 0, VEGO_MAX_EF_SEARCH, ShareUpdateExclusiveLock);
+					  "Width of a search, instead of the setting vego.ef_search",
+					  0, VEGO_MIN_EF_SEARCH, VEGO_MAX_EF_SEARCH,
+					  ShareUpdateExclusiveLock);
 
 	DefineCustomIntVariable("vego.ef_search",
 							"Width of a search: more finds more, and takes longer.",
@@ -129,34 +140,6 @@ vego_options_bits(Relation index)
 	return options ? options->bits : 8;
 }
 
-/* What a range cannot say. */
-static void
-check_options(const VegoOptions *options)
-{
-	if (options->bits != 4 && options->bits != 8)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("value %d out of bounds for option \"bits\"",
-						options->bits),
-				 errdetail("Valid values are \"4\" and \"8\".")));
-	if (options->m != 0 && options->m < VEGO_MIN_M)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("value %d out of bounds for option \"m\"",
-						options->m),
-				 errdetail("Valid values are between \"%d\" and \"%d\", or \"0\" for automatic.",
-						   VEGO_MIN_M, VEGO_MAX_M)));
-	if (options->ef_construction != 0 &&
-		options->ef_construction < VEGO_MIN_EF_CONSTRUCTION)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("value %d out of bounds for option \"ef_construction\"",
-						options->ef_construction),
-				 errdetail("Valid values are between \"%d\" and \"%d\", or \"0\" for automatic.",
-						   VEGO_MIN_EF_CONSTRUCTION,
-						   VEGO_MAX_EF_CONSTRUCTION)));
-}
-
 bytea *
 vegooptions(Datum reloptions, bool validate)
 {
@@ -164,14 +147,11 @@ vegooptions(Datum reloptions, bool validate)
 		{"m", RELOPT_TYPE_INT, offsetof(VegoOptions, m)},
 		{"ef_construction", RELOPT_TYPE_INT,
 		offsetof(VegoOptions, ef_construction)},
-		{"bits", RELOPT_TYPE_INT, offsetof(VegoOptions, bits)},
+		{"bits", RELOPT_TYPE_ENUM, offsetof(VegoOptions, bits)},
 		{"ef_search", RELOPT_TYPE_INT, offsetof(VegoOptions, ef_search)},
 	};
-	VegoOptions *options = build_reloptions(reloptions, validate, option_kind,
-											sizeof(VegoOptions), elements,
-											lengthof(elements));
 
-	if (options && validate)
-		check_options(options);
-	return (bytea *) options;
+	return build_reloptions(reloptions, validate, option_kind,
+							sizeof(VegoOptions), elements,
+							lengthof(elements));
 }

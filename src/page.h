@@ -41,7 +41,7 @@ StaticAssertDecl(sizeof(VegoPageTail) == MAXALIGN(sizeof(VegoPageTail)),
 				 "special area must be aligned");
 
 /*
- * On block 0.  All but entry and entry_level are written once, by the build.
+ * On block 0.  All but the entry and the radius are written once, by the build.
  * The centre follows, `dims` floats, continued on the next meta pages.
  */
 typedef struct VegoMeta

@@ -23,6 +23,7 @@
 #include "catalog/index.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -57,6 +58,7 @@ typedef struct VegoScan
 	EState	   *estate;
 	IndexFetchTableData *fetch;
 	TupleTableSlot *slot;
+	BlockNumber heap_blocks;	/* as last seen */
 
 	/* progress */
 	bool		started;
@@ -218,6 +220,28 @@ start_scan(IndexScanDesc desc, VegoScan *scan)
 	scan->started = true;
 }
 
+/*
+ * A TID that cannot be one of the table's comes from a damaged index, and the
+ * heap would complain about itself.
+ */
+static void
+check_tid(VegoScan *scan, IndexScanDesc desc, const ItemPointerData *tid)
+{
+	BlockNumber block = ItemPointerGetBlockNumberNoCheck(tid);
+
+	if (likely(block < scan->heap_blocks))
+		return;
+	scan->heap_blocks = RelationGetNumberOfBlocks(desc->heapRelation);
+	if (block >= scan->heap_blocks)
+		ereport(ERROR,
+				(errcode(ERRCODE_INDEX_CORRUPTED),
+				 errmsg("index \"%s\" is damaged: it points to block %u of table \"%s\", which has %u",
+						RelationGetRelationName(desc->indexRelation), block,
+						RelationGetRelationName(desc->heapRelation),
+						scan->heap_blocks),
+				 errhint("Please REINDEX it.")));
+}
+
 /* The next row in the order of the index's blocks. */
 static bool
 next_unordered(IndexScanDesc desc, VegoScan *scan)
@@ -233,6 +257,7 @@ next_unordered(IndexScanDesc desc, VegoScan *scan)
 
 			if (slot->kind == VEGO_SLOT_LIVE && slot->level == 0)
 			{
+				check_tid(scan, desc, &slot->tid);
 				desc->xs_heaptid = slot->tid;
 				return true;
 			}
@@ -263,6 +288,7 @@ fetch_candidate(VegoScan *scan, IndexScanDesc desc)
 	bool		isnull[INDEX_MAX_KEYS];
 
 	unpack_tid(packed, &tid);
+	check_tid(scan, desc, &tid);
 	counters->rows_fetched++;
 	if (table_index_fetch_tuple(scan->fetch, &tid, desc->xs_snapshot,
 								scan->slot, &call_again, &all_dead))

@@ -19,6 +19,13 @@
  */
 #define FLAT_NODES_A_WIDTH 32
 
+/*
+ * The pool on upper levels: a tenth of that on the level searched, between
+ * these.
+ */
+#define NARROWEST_DESCENT 2
+#define WIDEST_DESCENT 16
+
 /* A pool is a linear array: beyond this, inserting costs more than it helps. */
 #define WIDEST_POOL 1024
 
@@ -211,34 +218,50 @@ vego_search_run(VegoSearch *search)
 	}
 }
 
-/* Keeps the nearest node of an upper level on the way down. */
+/*
+ * The nearest nodes of an upper level, nearest first: all of them are begun
+ * with on the level below.
+ */
 typedef struct Descent
 {
-	double		rank;
-	VegoNodeId	down;
+	int			width;
+	int			count;
+	double		ranks[WIDEST_DESCENT];
+	VegoNodeId	downs[WIDEST_DESCENT];
 } Descent;
 
 static void
 keep_nearest(void *arg, VegoNodeId id, double rank, const VegoSlot *slot)
 {
 	Descent    *descent = arg;
+	int			place;
 
-	if (rank < descent->rank)
+	if (descent->count == descent->width)
 	{
-		descent->rank = rank;
-		descent->down = vego_slot_down(slot);
+		if (rank >= descent->ranks[descent->count - 1])
+			return;
+		descent->count--;
 	}
+	for (place = descent->count++;
+		 place > 0 && descent->ranks[place - 1] > rank; place--)
+	{
+		descent->ranks[place] = descent->ranks[place - 1];
+		descent->downs[place] = descent->downs[place - 1];
+	}
+	descent->ranks[place] = rank;
+	descent->downs[place] = vego_slot_down(slot);
 }
 
-/* One level: empty pool and spill, then the one node to begin with. */
+/* One level: empty pool and spill, then the nodes to begin with. */
 static void
-begin_level(VegoSearch *search, int level, int width, VegoNodeId id)
+begin_level(VegoSearch *search, int level, int width, const VegoNodeId *ids,
+			int count)
 {
 	reset_pool(search, width);
 	vego_heap_clear(&search->spill);
 	search->found_count = 0;
 	search->level = level;
-	meet_nodes(search, &id, 1);
+	meet_nodes(search, ids, count);
 }
 
 /*
@@ -268,47 +291,68 @@ meet_all(VegoSearch *search)
 }
 
 /*
- * Algorithm 5's descent.  Where an upper level holds no live node any more,
- * the way down is that of the node it began with.
+ * From the entry down to above the level, as algorithm 5 of the paper, but
+ * with a pool of a few: where rows form clusters, the nearest node of an upper
+ * level may belong to the wrong one, and level 0 has no way out of it.
+ * Returns the nodes to begin with.
  */
+static Descent
+descend(VegoSearch *search, int level, int width)
+{
+	VegoNodes  *nodes = search->nodes;
+	VegoFound	found = search->found;
+	void	   *found_arg = search->found_arg;
+	Descent		descent = {width, 1, {0.0}, {nodes->meta.entry}};
+
+	search->found = keep_nearest;
+	search->found_arg = &descent;
+	for (int upper = nodes->meta.entry_level; upper > level; upper--)
+	{
+		Descent		above = descent;
+
+		descent.count = 0;
+		begin_level(search, upper, width, above.downs, above.count);
+		vego_search_run(search);
+
+		/* nothing lives there any more: go down where it was begun */
+		for (int i = 0; descent.count == 0 && i < above.count; i++)
+		{
+			vego_nodes_read(nodes, above.downs[i], search->slot);
+			if (search->slot->kind != VEGO_SLOT_FREE &&
+				search->slot->level == upper)
+				keep_nearest(&descent, above.downs[i], 0.0, search->slot);
+		}
+	}
+	search->found = found;
+	search->found_arg = found_arg;
+	return descent;
+}
+
 void
 vego_search_start(VegoSearch *search, int level, int width)
 {
-	VegoNodes  *nodes = search->nodes;
-	VegoNodeId	at = nodes->meta.entry;
-	VegoFound	found = search->found;
-	void	   *found_arg = search->found_arg;
 	Descent		descent;
 
 	vego_visited_clear(&search->visited);
-	reset_pool(search, width);
-	vego_heap_clear(&search->spill);
-	search->found_count = 0;
-	search->level = level;
-	vego_nodes_counters(nodes)->searches++;
-	if (at == VEGO_NO_NODE)
+	begin_level(search, level, width, NULL, 0);
+	vego_nodes_counters(search->nodes)->searches++;
+	if (search->nodes->meta.entry == VEGO_NO_NODE)
 		return;
 	if (is_small(search, width))
 	{
 		meet_all(search);
 		return;
 	}
+	descent = descend(search, level,
+					  Min(WIDEST_DESCENT, Max(NARROWEST_DESCENT, width / 10)));
+	begin_level(search, level, width, descent.downs, descent.count);
+}
 
-	search->found = keep_nearest;
-	search->found_arg = &descent;
-	for (int upper = nodes->meta.entry_level; upper > level; upper--)
-	{
-		vego_nodes_read(nodes, at, search->slot);
-		descent.rank = DBL_MAX;
-		descent.down = search->slot->level == upper ?
-			vego_slot_down(search->slot) : VEGO_NO_NODE;
-		begin_level(search, upper, 1, at);
-		vego_search_run(search);
-		at = descent.down;
-	}
-	search->found = found;
-	search->found_arg = found_arg;
-	begin_level(search, level, width, at);
+void
+vego_search_start_at(VegoSearch *search, int level, int width, VegoNodeId id)
+{
+	vego_visited_clear(&search->visited);
+	begin_level(search, level, width, &id, 1);
 }
 
 bool

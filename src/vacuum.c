@@ -9,7 +9,8 @@
  *	 2	repair	live nodes replace links to dead ones; who has a binding
  *				in-link from whom is noted
  *	 3	attach	the entry, if it died, is replaced; nodes that binding links no
- *				longer lead to get a new one
+ *				longer lead to get a new one; nodes that have lost most of
+ *				their links look for others
  *	 4	free	only now can dead slots be used again
  */
 #include "postgres.h"
@@ -53,6 +54,7 @@ typedef struct VegoVacuum
 	/* pass 2 to 3 */
 	uint32		count;			/* slots, when pass 2 began */
 	VegoBitmap	live;
+	VegoBitmap	starved;		/* have lost most of their links */
 	VegoNodeId *binders;		/* who has a binding link to it */
 	VegoNodeId *groups;			/* union-find over binding links */
 	VegoBitmap	rooted;			/* groups that hold the entry */
@@ -188,12 +190,15 @@ repair_node(VegoVacuum *vacuum, VegoNodeId id, VegoSlot *slot)
 	if (links_to_dead(vacuum, slot))
 	{
 		MemoryContext old = MemoryContextSwitchTo(vacuum->node_context);
+		int			had = slot->degree;
 
 		vego_graph_repair(vacuum->nodes, id, slot, is_dead, vacuum);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(vacuum->node_context);
 		if (slot->kind != VEGO_SLOT_LIVE)
 			return;
+		if (slot->degree < had && slot->degree < vacuum->nodes->meta.m / 2)
+			vego_bitmap_add(&vacuum->starved, id);
 	}
 
 	vego_bitmap_add(&vacuum->live, id);
@@ -219,6 +224,7 @@ repair_nodes(VegoVacuum *vacuum)
 
 	vacuum->count = vego_node_count(geometry, blocks);
 	vego_bitmap_init(&vacuum->live, vacuum->count);
+	vego_bitmap_init(&vacuum->starved, vacuum->count);
 	vacuum->binders = palloc_extended(Max(vacuum->count, 1) *
 									  sizeof(VegoNodeId), MCXT_ALLOC_HUGE);
 	for (uint32 i = 0; i < vacuum->count; i++)
@@ -357,6 +363,58 @@ find_circle(VegoVacuum *vacuum, VegoNodeId id)
 }
 
 /*
+ * Pass 2 has not seen nodes that were inserted behind it.  Those between the
+ * entry and the nodes it has seen matter, since the entry may be new itself:
+ * a new entry has binding links to the slots of the one before it.
+ */
+static void
+note_newcomers(VegoVacuum *vacuum)
+{
+	VegoNodes  *nodes = vacuum->nodes;
+	uint32		count;
+	VegoBitmap	live;
+	VegoNodeId	pending[2 * VEGO_MAX_LEVEL + 2 + UINT8_MAX];
+	int			pending_count = 0;
+
+	vego_nodes_refresh(nodes);
+	count = Max(nodes->count, vacuum->count);
+	vego_bitmap_init(&live, count);
+	memcpy(live.words, vacuum->live.words,
+		   (vacuum->count / 64 + 1) * sizeof(uint64));
+	vacuum->live = live;
+	vacuum->binders = repalloc_huge(vacuum->binders,
+									Max(count, 1) * sizeof(VegoNodeId));
+	for (uint32 i = vacuum->count; i < count; i++)
+		vacuum->binders[i] = VEGO_NO_NODE;
+	vacuum->count = count;
+
+	vego_graph_entry_slots(nodes, pending);
+	pending_count = VEGO_MAX_LEVEL + 1;
+	while (pending_count > 0)
+	{
+		VegoNodeId	id = pending[--pending_count];
+		VegoSlot   *slot = nodes->scratch;
+
+		if (id >= count || vego_bitmap_has(&vacuum->live, id))
+			continue;
+		vego_nodes_read(nodes, id, slot);
+		if (slot->kind != VEGO_SLOT_LIVE)
+			continue;
+		vego_bitmap_add(&vacuum->live, id);
+		for (int i = 0; i < slot->degree; i++)
+		{
+			VegoNodeId	bound = vego_link_id(slot->links[i]);
+
+			if (!vego_link_is_binding(slot->links[i]) || bound >= count)
+				continue;
+			vacuum->binders[bound] = id;
+			if (pending_count < lengthof(pending))
+				pending[pending_count++] = bound;
+		}
+	}
+}
+
+/*
  * Binding links make a tree, and every node in it can be reached for good.
  * What vacuum cut off hangs from nodes without a binder, or is a circle.
  */
@@ -366,6 +424,7 @@ attach_nodes(VegoVacuum *vacuum)
 	VegoNodes  *nodes = vacuum->nodes;
 	VegoNodeId	entry[VEGO_MAX_LEVEL + 1];
 
+	note_newcomers(vacuum);
 	vacuum->groups = palloc_extended(Max(vacuum->count, 1) *
 									 sizeof(VegoNodeId), MCXT_ALLOC_HUGE);
 	vego_bitmap_init(&vacuum->rooted, vacuum->count);
@@ -373,7 +432,7 @@ attach_nodes(VegoVacuum *vacuum)
 		vacuum->groups[i] = i;
 	vego_graph_entry_slots(nodes, entry);
 	for (int level = 0; level <= VEGO_MAX_LEVEL; level++)
-		if (entry[level] < vacuum->count)
+		if (vego_bitmap_has(&vacuum->live, entry[level]))
 		{
 			vego_bitmap_add(&vacuum->rooted, entry[level]);
 			vacuum->binders[entry[level]] = entry[level];
@@ -398,6 +457,33 @@ attach_nodes(VegoVacuum *vacuum)
 		}
 	pfree(vacuum->groups);
 	pfree(vacuum->rooted.words);
+}
+
+/*
+ * Where most nodes have gone, those that remain are left with few links among
+ * each other.  These few are worth a search.
+ */
+static void
+relink_nodes(VegoVacuum *vacuum)
+{
+	VegoNodes  *nodes = vacuum->nodes;
+	MemoryContext old = MemoryContextSwitchTo(vacuum->node_context);
+
+	for (uint32 i = 0; i < vacuum->starved.size; i++)
+	{
+		VegoSlot   *slot;
+
+		if (!vego_bitmap_has(&vacuum->starved, i))
+			continue;
+		vego_compat_vacuum_delay();
+		slot = vego_nodes_new_slot(nodes);
+		vego_nodes_read(nodes, i, slot);
+		if (slot->kind == VEGO_SLOT_LIVE)
+			vego_graph_relink(nodes, i, slot,
+							  vego_ef_construction(nodes->rel, nodes->count));
+		MemoryContextReset(vacuum->node_context);
+	}
+	MemoryContextSwitchTo(old);
 }
 
 static VegoVerdict
@@ -463,6 +549,7 @@ vegobulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 		repair_nodes(vacuum);
 		replace_entry(vacuum);
 		attach_nodes(vacuum);
+		relink_nodes(vacuum);
 		free_slots(vacuum);
 	}
 	MemoryContextSwitchTo(old);

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "utils/lsyscache.h"
 
 #include "options.h"
 #include "page.h"
@@ -52,11 +53,13 @@ VegoShape
 vego_shape(Relation index, const VegoOpclass *opclass)
 {
 	const char *name = RelationGetRelationName(index);
+	Form_pg_attribute column = TupleDescAttr(RelationGetDescr(index), 0);
 	int			given_m = vego_options_m(index);
 	int			m_ceiling;
 	VegoShape	shape;
 
-	shape.dims = TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
+	shape.dims = column->atttypmod;
+	getBaseTypeAndTypmod(column->atttypid, &shape.dims);
 	shape.bits = vego_options_bits(index);
 	if (shape.dims < 1)
 		ereport(ERROR,

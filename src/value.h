@@ -18,7 +18,7 @@ extern const float *vego_value_elements(Relation index,
 /* What a new index is made with. */
 typedef struct VegoShape
 {
-	int			dims;
+	int32		dims;
 	int			bits;
 	int			m;
 } VegoShape;

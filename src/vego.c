@@ -22,6 +22,18 @@ _PG_init(void)
 	vego_options_init();
 }
 
+/* pg_index_column_has_property: what the server cannot tell by itself. */
+static bool
+vegoproperty(Oid index_oid, int attno, IndexAMProperty prop,
+			 const char *propname, bool *res, bool *isnull)
+{
+	if (prop != AMPROP_DISTANCE_ORDERABLE || attno == 0)
+		return false;
+	*res = true;
+	*isnull = false;
+	return true;
+}
+
 PG_FUNCTION_INFO_V1(vego_hnsw_handler);
 
 /* The access method vego_hnsw. */
@@ -58,7 +70,7 @@ vego_hnsw_handler(PG_FUNCTION_ARGS)
 	am->amcanreturn = NULL;
 	am->amcostestimate = vegocostestimate;
 	am->amoptions = vegooptions;
-	am->amproperty = NULL;
+	am->amproperty = vegoproperty;
 	am->ambuildphasename = vegobuildphasename;
 	am->amvalidate = vegovalidate;
 	am->amadjustmembers = NULL;

@@ -275,9 +275,10 @@ sub recall
 	my ($node, $table, $ef, %options) = @_;
 	my $op = $options{op} // '<->';
 	my $k = $options{k} // 10;
+	my $pinned = $options{pinned} ? 'on' : 'off';
 
-	return $node->safe_psql('postgres',
-		"SELECT test_recall('$table', '$op', $k, $ef)");
+	return $node->safe_psql('postgres', "SET vego.pinned_reads = $pinned;
+		SELECT test_recall('$table', '$op', $k, $ef)");
 }
 
 # What vego_check says, one finding a line.

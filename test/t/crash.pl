@@ -248,9 +248,10 @@ CREATE INDEX CONCURRENTLY built_v ON items USING vego_hnsw (v vector_l1_ops);
 DROP INDEX built_v;
 SQL
 	[ refill => <<'SQL' ],
-INSERT INTO refilled SELECT r.* FROM generate_series(1, 150) i, test_row(i, 0) r;
 DELETE FROM refilled;
 VACUUM (INDEX_CLEANUP ON) refilled;
+INSERT INTO refilled SELECT r.* FROM generate_series(1, 100) i, test_row(i, 0) r;
+SELECT pg_sleep(0.1);
 SQL
 	[ unlogged => <<'SQL' ],
 INSERT INTO scratch SELECT r.* FROM generate_series(1, 50) i,

@@ -111,6 +111,18 @@ foreach my $log (glob "$PostgreSQL::Test::Utils::tmp_check/scans*")
 note("$scanned scans on the standby during replay");
 cmp_ok($scanned, '>', 500, 'a good number of scans met replay');
 
+# replay that meets an inconsistent page ends the standby
+my ($status) = $standby->psql('postgres', 'SELECT true');
+
+if (!is($status, 0, 'the standby is alive'))
+{
+	diag(join "\n", grep { /FATAL|PANIC|CONTEXT/ } split /\n/,
+		slurp_file($standby->logfile));
+	$standby->_update_pid(0);
+	done_testing();
+	exit 1;
+}
+
 # what the loads left half done ends first
 wait_until_alone($primary);
 $primary->safe_psql('postgres', q{
