@@ -393,6 +393,15 @@ choose_links(VegoNodes *nodes, VegoSlot *slot, const Copies *copies)
 	pfree(candidates);
 }
 
+static bool
+was_found(const Copies *copies, VegoNodeId id)
+{
+	for (int i = 0; i < copies->count; i++)
+		if (copies->items[i].id == id)
+			return true;
+	return false;
+}
+
 /*
  * Adds the node's beacons to its links, and to the nodes that may link back.
  * Neighbours on the lifted sphere lie inwards, towards smaller norms; beacons
@@ -423,11 +432,12 @@ choose_beacons(VegoNodes *nodes, VegoSlot *slot, Copies *near,
 		if (hidden)
 			continue;
 		chosen[count++] = copy->slot;
-		if (!links_to(slot, copy->id))
-		{
-			slot->links[slot->degree++] = copy->id;
+		if (links_to(slot, copy->id))
+			continue;
+		slot->links[slot->degree++] = copy->id;
+		/* each node once: it is changed once when links go back */
+		if (!was_found(near, copy->id))
 			keep_copy(near, copy->id, 0.0, copy->slot);
-		}
 	}
 }
 
@@ -503,6 +513,7 @@ vego_graph_relink(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 	const VegoFactors *factors = vego_slot_factors(&nodes->geometry, slot);
 	const uint8 *code = vego_slot_code(&nodes->geometry, slot);
 	VegoSlot   *linked = vego_nodes_new_slot(nodes);
+	VegoSlot   *chosen = vego_nodes_new_slot(nodes);
 	VegoQuery	query;
 	VegoSearch	search;
 	Copies		found;
@@ -520,17 +531,13 @@ vego_graph_relink(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 			found.items[kept++] = found.items[i];
 	found.count = kept;
 
-	/* what it has stays, what the search found comes to it */
+	/* what it has stays, and what it would choose comes to it */
+	choose_links(nodes, chosen, &found);
 	memcpy(linked, slot, vego_nodes_slot_bytes(nodes));
-	choose_links(nodes, linked, &found);
-	for (int i = 0; i < slot->degree &&
+	for (int i = 0; i < chosen->degree &&
 		 linked->degree < nodes->geometry.capacity; i++)
-		if (!links_to(linked, vego_link_id(slot->links[i])))
-			linked->links[linked->degree++] = slot->links[i];
-	for (int i = 0; i < slot->degree; i++)
-		for (int j = 0; j < linked->degree; j++)
-			if (slot->links[i] == (linked->links[j] | VEGO_LINK_BINDING))
-				linked->links[j] = slot->links[i];
+		if (!links_to(linked, chosen->links[i]))
+			linked->links[linked->degree++] = chosen->links[i];
 	edit.degree = linked->degree;
 	vego_nodes_edit(nodes, &edit, 1);
 }

@@ -677,6 +677,8 @@ vego_nodes_edit(VegoNodes *nodes, VegoEdit *edits, int count)
 	int			next = 0;
 
 	qsort(edits, count, sizeof(VegoEdit), compare_edits);
+	for (int i = 1; i < count; i++)
+		Assert(edits[i - 1].id < edits[i].id);
 	while (next < count)
 	{
 		VegoPageEdit page_edit;

@@ -21,7 +21,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(test_seed new_vego_node install_vego_helpers
-  make_items make_salted_items make_truth recall index_is_clean index_findings stats_delta
+  make_items make_salted_items make_truth recall index_is_clean index_findings
   start_load load_is_running stop_load
   wait_until_alone kill_server_group server_children
   uses_index_scan poll_until);
