@@ -11,6 +11,17 @@
 #include "graph.h"
 
 /*
+ * A node that is inserted chooses so many links.  A quarter more than m, since
+ * it chooses among what one search found, and those that came before it have
+ * not chosen with it in view; measured, this makes up for it.
+ */
+static inline int
+links_to_choose(const VegoNodes *nodes)
+{
+	return nodes->meta.m * 5 / 4;
+}
+
+/*
  * Under inner product a node also links to some of those with the largest
  * products with it, its beacons: a share of m.  One is left out when the
  * product of another with it is larger by so much.
@@ -131,6 +142,54 @@ typedef struct Links
 } Links;
 
 /*
+ * Marks those of the candidates that are the node's beacons as binding, so
+ * that they are chosen: by distance alone they would not be.  Returns how many
+ * it has marked.
+ */
+static int
+keep_beacons(const VegoNodes *nodes, const VegoFactors *factors,
+			 const uint8 *code, VegoCandidate *candidates, int count)
+{
+	const VegoCoder *coder = &nodes->coder;
+	double		products[UINT8_MAX];
+	bool		seen[UINT8_MAX] = {false};
+	int			beacons[UINT8_MAX];
+	int			beacon_count = 0;
+	int			marked = 0;
+
+	for (int i = 0; i < count; i++)
+		products[i] = vego_code_product(coder, factors, code,
+										candidates[i].factors,
+										candidates[i].code);
+
+	while (beacon_count < nodes->meta.m / BEACON_SHARE)
+	{
+		int			best = -1;
+		bool		hidden = false;
+
+		for (int i = 0; i < count; i++)
+			if (!seen[i] && (best < 0 || products[i] > products[best]))
+				best = i;
+		if (best < 0 || products[best] <= 0.0)
+			break;
+		seen[best] = true;
+		for (int j = 0; j < beacon_count && !hidden; j++)
+			hidden = vego_code_product(coder, candidates[best].factors,
+									   candidates[best].code,
+									   candidates[beacons[j]].factors,
+									   candidates[beacons[j]].code) >
+				BEACON_SLACK * products[best];
+		if (hidden)
+			continue;
+		beacons[beacon_count++] = best;
+		if (!candidates[best].binding)
+			marked++;
+		candidates[best].binding = true;
+	}
+	return marked;
+}
+
+/*
  * Chooses again whom a node links to, now that its room is used up and one
  * more wants in.  Survivors stay where they are in the list, so that the
  * change is small in WAL.  Neighbours are looked at by hints, hence what is
@@ -181,6 +240,9 @@ choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 						   code);
 	bound += candidates[count].binding;
 	count++;
+	if (nodes->coder.metric == VEGO_INNER_PRODUCT &&
+		bound + nodes->meta.m / BEACON_SHARE <= geometry->capacity)
+		bound += keep_beacons(nodes, own_factors, own_code, candidates, count);
 
 	if (bound <= geometry->capacity)
 	{
@@ -386,7 +448,7 @@ choose_links(VegoNodes *nodes, VegoSlot *slot, const Copies *copies)
 									 copies->items[i].slot,
 									 copies->items[i].distance);
 	chosen = vego_select_neighbours(&nodes->coder, candidates, copies->count,
-									nodes->meta.m);
+									links_to_choose(nodes));
 	for (int i = 0; i < chosen; i++)
 		slot->links[i] = candidates[i].id;
 	slot->degree = chosen;
@@ -454,7 +516,7 @@ bind_old_entry(const VegoNodes *nodes, VegoSlot *slot, VegoNodeId old)
 			slot->links[i] |= VEGO_LINK_BINDING;
 			return;
 		}
-	/* m links were chosen, and there is room for twice as many */
+	/* links and beacons take at most 7/4 m, and there is room for 2 m */
 	Assert(slot->degree < nodes->geometry.capacity);
 	slot->links[slot->degree++] = old | VEGO_LINK_BINDING;
 }
