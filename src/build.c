@@ -44,6 +44,7 @@ typedef struct VegoBuild
 	const VegoOpclass *opclass;
 	VegoShape	shape;
 	VegoCoder	coder;
+	uint64		stamp;
 	double		reltuples;
 
 	/* rows so far */
@@ -421,10 +422,7 @@ make_meta(const VegoBuild *build)
 
 	meta.magic = VEGO_META_MAGIC;
 	meta.format = VEGO_FORMAT_VERSION;
-	if (!pg_strong_random(&meta.stamp, sizeof(meta.stamp)))
-		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("could not generate a random number")));
+	meta.stamp = build->stamp;
 	meta.metric = build->coder.metric;
 	meta.bits = build->shape.bits;
 	meta.dims = build->shape.dims;
@@ -448,18 +446,20 @@ fill_slot(const VegoBuild *build, const VegoGeometry *geometry, int at,
 {
 	const VegoLevel *level = &build->level[at];
 	uint32		row = level->rows[node];
-	const VegoLink *links = level->links + (Size) node * level->capacity;
+	const VegoLink *from = level->links + (Size) node * level->capacity;
+	VegoLink   *links = vego_slot_links(geometry, slot);
 
 	slot->kind = VEGO_SLOT_LIVE;
 	slot->level = at;
 	slot->degree = level->degrees[node];
+	slot->check = vego_slot_check(build->stamp, build->base[at] + node);
 	if (at == 0)
 		slot->tid = build->tids[row];
 	else
 		vego_slot_set_down(slot, down);
 	/* positions in the level become ids; the binding bit stays */
 	for (int i = 0; i < slot->degree; i++)
-		slot->links[i] = links[i] + build->base[at];
+		links[i] = from[i] + build->base[at];
 	*vego_slot_factors(geometry, slot) = build->factors[row];
 	memcpy(vego_slot_code(geometry, slot),
 		   build->codes + (Size) row * geometry->code_bytes,
@@ -524,6 +524,10 @@ init_build(VegoBuild *build, Relation heap, Relation index)
 	build->heap = heap;
 	build->index = index;
 	build->opclass = vego_opclass(index);
+	if (!pg_strong_random(&build->stamp, sizeof(build->stamp)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate a random number")));
 	build->shape = vego_shape(index, build->opclass);
 	vego_coder_init(&build->coder, build->opclass->metric, build->shape.dims,
 					build->shape.bits, 0.0, NULL);

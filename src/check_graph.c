@@ -180,14 +180,15 @@ static void
 expand_binding(Walk *walk, const VegoSlot *slot)
 {
 	const VegoCheck *check = walk->check;
+	const VegoLink *links = vego_slot_links(&check->geometry, slot);
 
 	if (slot->kind != VEGO_SLOT_LIVE)
 		return;
 	for (int i = 0; i < slot->degree; i++)
 	{
-		VegoNodeId	target = vego_link_id(slot->links[i]);
+		VegoNodeId	target = vego_link_id(links[i]);
 
-		if (vego_link_is_binding(slot->links[i]) && target < check->count &&
+		if (vego_link_is_binding(links[i]) && target < check->count &&
 			vego_state_level(check->states[target]) == slot->level)
 			reach(walk, target);
 	}
@@ -230,6 +231,7 @@ static void
 expand_links(Walk *walk, const VegoSlot *slot)
 {
 	const VegoCheck *check = walk->check;
+	const VegoLink *links = vego_slot_links(&check->geometry, slot);
 
 	if (slot->kind == VEGO_SLOT_FREE)
 		return;
@@ -237,7 +239,7 @@ expand_links(Walk *walk, const VegoSlot *slot)
 		reach(walk, vego_slot_down(slot));
 	for (int i = 0; i < slot->degree; i++)
 	{
-		VegoNodeId	target = vego_link_id(slot->links[i]);
+		VegoNodeId	target = vego_link_id(links[i]);
 		VegoSlotState state = target < check->count ?
 			check->states[target] : VEGO_SLOT_DAMAGED;
 

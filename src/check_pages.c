@@ -237,9 +237,10 @@ factors_are_sound(const VegoFactors *factors)
 
 /* I4, beyond what every reader insists on (vego_slot_fault). */
 static const char *
-slot_blemish(VegoCheck *check, const VegoSlot *slot)
+slot_blemish(VegoCheck *check, VegoNodeId id, const VegoSlot *slot)
 {
 	const VegoGeometry *geometry = &check->geometry;
+	const VegoLink *links = vego_slot_links(geometry, slot);
 	const char *bytes = (const char *) slot;
 	int			code_end = geometry->code_offset + geometry->code_bytes;
 
@@ -254,13 +255,15 @@ slot_blemish(VegoCheck *check, const VegoSlot *slot)
 		return "heap row lies beyond the end of the table";
 	if (!factors_are_sound(vego_slot_factors(geometry, slot)))
 		return "factors are not finite";
-	if (!all_zero((const char *) &slot->links[slot->degree],
+	if (!all_zero((const char *) &links[slot->degree],
 				  (geometry->capacity - slot->degree) * sizeof(VegoLink)))
 		return "unused links are not zero";
-	if (slot->unused != 0 || slot->unused2 != 0 ||
+	if (slot->check != vego_slot_check(check->meta.stamp, id))
+		return "slot does not carry the check of its number";
+	if (slot->unused != 0 ||
 		(slot->level > 0 && slot->tid.ip_posid != 0))
 		return "unused bytes are not zero";
-	if (!all_zero(bytes + code_end, geometry->slot_bytes - code_end))
+	if (!all_zero(bytes + code_end, geometry->links_offset - code_end))
 		return "padding of the code is not zero";
 	return NULL;
 }
@@ -269,13 +272,15 @@ slot_blemish(VegoCheck *check, const VegoSlot *slot)
 static void
 check_links(VegoCheck *check, VegoNodeId id, const VegoSlot *slot)
 {
+	const VegoLink *links = vego_slot_links(&check->geometry, slot);
+
 	for (int i = 0; i < slot->degree; i++)
 	{
-		VegoNodeId	target = vego_link_id(slot->links[i]);
+		VegoNodeId	target = vego_link_id(links[i]);
 		bool		repeated = false;
 
 		for (int j = 0; j < i && !repeated; j++)
-			repeated = vego_link_id(slot->links[j]) == target;
+			repeated = vego_link_id(links[j]) == target;
 		if (!vego_check_id_exists(check, target))
 			vego_node_finding(check, VEGO_LINKS, VEGO_ERROR, id,
 							  "link to %u, which is no slot", target);
@@ -291,9 +296,8 @@ check_links(VegoCheck *check, VegoNodeId id, const VegoSlot *slot)
 static bool
 same_code(const VegoGeometry *geometry, const VegoSlot *a, const VegoSlot *b)
 {
-	return memcmp((const char *) a + geometry->factors_offset,
-				  (const char *) b + geometry->factors_offset,
-				  geometry->slot_bytes - geometry->factors_offset) == 0;
+	return memcmp(vego_slot_factors(geometry, a), vego_slot_factors(geometry, b),
+				  geometry->links_offset - sizeof(VegoSlot)) == 0;
 }
 
 /* Is the slot still what it was when its page was copied? */
@@ -350,9 +354,8 @@ check_upper(VegoCheck *check, VegoNodeId id, const VegoSlot *slot)
 static uint32
 hash_code(const VegoGeometry *geometry, const VegoSlot *slot)
 {
-	return hash_bytes((const unsigned char *) slot + geometry->factors_offset,
-					  geometry->code_offset + geometry->code_bytes -
-					  geometry->factors_offset);
+	return hash_bytes((const unsigned char *) vego_slot_factors(geometry, slot),
+					  geometry->links_offset - sizeof(VegoSlot));
 }
 
 static void
@@ -366,7 +369,7 @@ check_slot(VegoCheck *check, VegoNodeId id, const VegoSlot *slot)
 		check->states[id] = VEGO_SLOT_DAMAGED;
 		return;
 	}
-	fault = slot_blemish(check, slot);
+	fault = slot_blemish(check, id, slot);
 	if (fault)
 		vego_node_finding(check, VEGO_SLOTS, VEGO_ERROR, id, "%s", fault);
 

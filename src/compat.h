@@ -8,7 +8,6 @@
 
 #include "postgres.h"
 
-#include "storage/buf_internals.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/rel.h"
@@ -17,7 +16,7 @@
 #error "vego needs PostgreSQL 14 or later"
 #endif
 
-/* 16 renamed relation file nodes to locators, and the fields of a buffer tag. */
+/* 16 renamed relation file nodes to locators. */
 #if PG_VERSION_NUM < 160000
 typedef RelFileNode RelFileLocator;
 
@@ -28,31 +27,11 @@ vego_compat_locator(Relation rel)
 {
 	return rel->rd_node;
 }
-
-static inline bool
-vego_compat_tag_matches(const BufferTag *tag, const RelFileLocator *locator,
-						BlockNumber block)
-{
-	return tag->blockNum == block && tag->forkNum == MAIN_FORKNUM &&
-		tag->rnode.relNode == locator->relNode &&
-		tag->rnode.dbNode == locator->dbNode &&
-		tag->rnode.spcNode == locator->spcNode;
-}
 #else
 static inline RelFileLocator
 vego_compat_locator(Relation rel)
 {
 	return rel->rd_locator;
-}
-
-static inline bool
-vego_compat_tag_matches(const BufferTag *tag, const RelFileLocator *locator,
-						BlockNumber block)
-{
-	return tag->blockNum == block && tag->forkNum == MAIN_FORKNUM &&
-		tag->relNumber == locator->relNumber &&
-		tag->dbOid == locator->dbOid &&
-		tag->spcOid == locator->spcOid;
 }
 #endif
 

@@ -202,6 +202,7 @@ choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 	const VegoGeometry *geometry = &nodes->geometry;
 	const VegoFactors *own_factors = vego_slot_factors(geometry, target);
 	const uint8 *own_code = vego_slot_code(geometry, target);
+	const VegoLink *links = vego_slot_links(geometry, target);
 	int			count = 0;
 	int			bound = 0;
 	int			chosen;
@@ -217,8 +218,8 @@ choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 		VegoCandidate *candidate = &candidates[count];
 		bool		live;
 
-		candidate->id = vego_link_id(target->links[i]);
-		candidate->binding = vego_link_is_binding(target->links[i]);
+		candidate->id = vego_link_id(links[i]);
+		candidate->binding = vego_link_is_binding(links[i]);
 		candidate->factors = &factor_copies[i];
 		candidate->code = code_copies + i * code_room;
 		live = vego_nodes_sketch(nodes, candidate->id, &factor_copies[i],
@@ -258,7 +259,7 @@ choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 
 		/* survivors in place, the newcomer in the first gap, no gap left */
 		result.degree = target->degree;
-		memcpy(result.links, target->links,
+		memcpy(result.links, links,
 			   target->degree * sizeof(VegoLink));
 		for (int i = 0; i < result.degree; i++)
 		{
@@ -299,17 +300,18 @@ static Links
 with_link(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 		  const VegoFactors *factors, const uint8 *code)
 {
+	const VegoLink *links = vego_slot_links(&nodes->geometry, target);
 	Links		result = {false};
 
 	for (int i = 0; i < target->degree; i++)
 	{
-		if (vego_link_id(target->links[i]) != vego_link_id(newcomer))
+		if (vego_link_id(links[i]) != vego_link_id(newcomer))
 			continue;
 		/* linked already, perhaps to an earlier node of that slot */
 		result.wanted = vego_link_is_binding(newcomer) &&
-			!vego_link_is_binding(target->links[i]);
+			!vego_link_is_binding(links[i]);
 		result.degree = target->degree;
-		memcpy(result.links, target->links,
+		memcpy(result.links, links,
 			   target->degree * sizeof(VegoLink));
 		result.links[i] |= newcomer;
 		return result;
@@ -320,26 +322,30 @@ with_link(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 
 	result.wanted = true;
 	result.degree = target->degree + 1;
-	memcpy(result.links, target->links, target->degree * sizeof(VegoLink));
+	memcpy(result.links, links, target->degree * sizeof(VegoLink));
 	result.links[target->degree] = newcomer;
 	return result;
 }
 
 static bool
-links_to(const VegoSlot *slot, VegoNodeId id)
+links_to(const VegoNodes *nodes, const VegoSlot *slot, VegoNodeId id)
 {
+	const VegoLink *links = vego_slot_links(&nodes->geometry, slot);
+
 	for (int i = 0; i < slot->degree; i++)
-		if (vego_link_id(slot->links[i]) == id)
+		if (vego_link_id(links[i]) == id)
 			return true;
 	return false;
 }
 
 /* Is there, under the list's present binding links, a binding link to id? */
 static bool
-binds(const VegoSlot *slot, VegoNodeId id)
+binds(const VegoNodes *nodes, const VegoSlot *slot, VegoNodeId id)
 {
+	const VegoLink *links = vego_slot_links(&nodes->geometry, slot);
+
 	for (int i = 0; i < slot->degree; i++)
-		if (slot->links[i] == (id | VEGO_LINK_BINDING))
+		if (links[i] == (id | VEGO_LINK_BINDING))
 			return true;
 	return false;
 }
@@ -362,7 +368,7 @@ insist_on_link(VegoNodes *nodes, VegoNodeId target_id, VegoSlot *target,
 		bool		same;
 
 		if (!links.wanted)
-			return binds(target, vego_link_id(newcomer)) ||
+			return binds(nodes, target, vego_link_id(newcomer)) ||
 				!vego_link_is_binding(newcomer);
 		if (vego_nodes_edit(nodes, &edit, 1) == 1)
 			return true;
@@ -401,7 +407,7 @@ link_back(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 	{
 		Copy	   *copy = &copies->items[i];
 
-		if (!links_to(slot, copy->id))
+		if (!links_to(nodes, slot, copy->id))
 			continue;
 		links[count] = with_link(nodes, copy->slot,
 								 binder == VEGO_NO_NODE ?
@@ -441,6 +447,7 @@ static void
 choose_links(VegoNodes *nodes, VegoSlot *slot, const Copies *copies)
 {
 	VegoCandidate *candidates = palloc(copies->count * sizeof(VegoCandidate));
+	VegoLink   *links = vego_slot_links(&nodes->geometry, slot);
 	int			chosen;
 
 	for (int i = 0; i < copies->count; i++)
@@ -450,7 +457,7 @@ choose_links(VegoNodes *nodes, VegoSlot *slot, const Copies *copies)
 	chosen = vego_select_neighbours(&nodes->coder, candidates, copies->count,
 									links_to_choose(nodes));
 	for (int i = 0; i < chosen; i++)
-		slot->links[i] = candidates[i].id;
+		links[i] = candidates[i].id;
 	slot->degree = chosen;
 	pfree(candidates);
 }
@@ -474,6 +481,7 @@ choose_beacons(VegoNodes *nodes, VegoSlot *slot, Copies *near,
 			   const Copies *beacons)
 {
 	const VegoGeometry *geometry = &nodes->geometry;
+	VegoLink   *links = vego_slot_links(geometry, slot);
 	const VegoSlot *chosen[UINT8_MAX];
 	int			count = 0;
 
@@ -494,9 +502,9 @@ choose_beacons(VegoNodes *nodes, VegoSlot *slot, Copies *near,
 		if (hidden)
 			continue;
 		chosen[count++] = copy->slot;
-		if (links_to(slot, copy->id))
+		if (links_to(nodes, slot, copy->id))
 			continue;
-		slot->links[slot->degree++] = copy->id;
+		links[slot->degree++] = copy->id;
 		/* each node once: it is changed once when links go back */
 		if (!was_found(near, copy->id))
 			keep_copy(near, copy->id, 0.0, copy->slot);
@@ -510,15 +518,17 @@ choose_beacons(VegoNodes *nodes, VegoSlot *slot, Copies *near,
 static void
 bind_old_entry(const VegoNodes *nodes, VegoSlot *slot, VegoNodeId old)
 {
+	VegoLink   *links = vego_slot_links(&nodes->geometry, slot);
+
 	for (int i = 0; i < slot->degree; i++)
-		if (vego_link_id(slot->links[i]) == old)
+		if (vego_link_id(links[i]) == old)
 		{
-			slot->links[i] |= VEGO_LINK_BINDING;
+			links[i] |= VEGO_LINK_BINDING;
 			return;
 		}
 	/* links and beacons take at most 7/4 m, and there is room for 2 m */
 	Assert(slot->degree < nodes->geometry.capacity);
-	slot->links[slot->degree++] = old | VEGO_LINK_BINDING;
+	links[slot->degree++] = old | VEGO_LINK_BINDING;
 }
 
 static VegoSlot *
@@ -576,11 +586,13 @@ vego_graph_relink(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 	const uint8 *code = vego_slot_code(&nodes->geometry, slot);
 	VegoSlot   *linked = vego_nodes_new_slot(nodes);
 	VegoSlot   *chosen = vego_nodes_new_slot(nodes);
+	VegoLink   *links = vego_slot_links(&nodes->geometry, linked);
+	VegoLink   *additions = vego_slot_links(&nodes->geometry, chosen);
 	VegoQuery	query;
 	VegoSearch	search;
 	Copies		found;
 	int			kept = 0;
-	VegoEdit	edit = {id, slot, linked->links, 0, false};
+	VegoEdit	edit = {id, slot, links, 0, false};
 
 	vego_query_init(&query, &nodes->coder);
 	vego_query_set_code(&query, factors, code);
@@ -598,8 +610,8 @@ vego_graph_relink(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 	memcpy(linked, slot, vego_nodes_slot_bytes(nodes));
 	for (int i = 0; i < chosen->degree &&
 		 linked->degree < nodes->geometry.capacity; i++)
-		if (!links_to(linked, chosen->links[i]))
-			linked->links[linked->degree++] = chosen->links[i];
+		if (!links_to(nodes, linked, additions[i]))
+			links[linked->degree++] = additions[i];
 	edit.degree = linked->degree;
 	vego_nodes_edit(nodes, &edit, 1);
 }
@@ -610,6 +622,7 @@ vego_graph_attach(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 {
 	const VegoFactors *factors = vego_slot_factors(&nodes->geometry, slot);
 	const uint8 *code = vego_slot_code(&nodes->geometry, slot);
+	const VegoLink *links = vego_slot_links(&nodes->geometry, slot);
 	VegoSlot   *target = vego_nodes_new_slot(nodes);
 	VegoNodeId	entry[VEGO_MAX_LEVEL + 1];
 	VegoQuery	query;
@@ -620,7 +633,7 @@ vego_graph_attach(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 	/* its own neighbours are near; nearest first is how lists begin */
 	for (int i = 0; i < slot->degree; i++)
 	{
-		VegoNodeId	neighbour = vego_link_id(slot->links[i]);
+		VegoNodeId	neighbour = vego_link_id(links[i]);
 
 		if (neighbour == id || !allowed(arg, neighbour))
 			continue;
@@ -678,13 +691,15 @@ static void
 drop_self_link(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot)
 {
 	VegoSlot   *before = nodes->scratch;
-	VegoEdit	edit = {id, before, slot->links, 0, false};
+	const VegoLink *had = vego_slot_links(&nodes->geometry, before);
+	VegoLink   *links = vego_slot_links(&nodes->geometry, slot);
+	VegoEdit	edit = {id, before, links, 0, false};
 
 	memcpy(before, slot, vego_nodes_slot_bytes(nodes));
 	slot->degree = 0;
 	for (int i = 0; i < before->degree; i++)
-		if (vego_link_id(before->links[i]) != id)
-			slot->links[slot->degree++] = before->links[i];
+		if (vego_link_id(had[i]) != id)
+			links[slot->degree++] = had[i];
 	if (slot->degree == before->degree)
 		return;
 	/* a node that nobody links to is changed by nobody */
@@ -891,6 +906,8 @@ without_gone(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 {
 	int			capacity = nodes->geometry.capacity;
 	VegoSlot   *dead = vego_nodes_new_slot(nodes);
+	const VegoLink *dead_links = vego_slot_links(&nodes->geometry, dead);
+	const VegoLink *links = vego_slot_links(&nodes->geometry, slot);
 	Gathering	gathering = {nodes, id, slot};
 	Links		result = {false};
 	int			chosen;
@@ -901,19 +918,19 @@ without_gone(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 
 	/* own links first: their binding bits count */
 	for (int i = 0; i < slot->degree; i++)
-		if (!gone(arg, vego_link_id(slot->links[i])))
-			gather(&gathering, slot->links[i]);
+		if (!gone(arg, vego_link_id(links[i])))
+			gather(&gathering, links[i]);
 	for (int i = 0; i < slot->degree; i++)
 	{
-		if (!gone(arg, vego_link_id(slot->links[i])))
+		if (!gone(arg, vego_link_id(links[i])))
 			continue;
 		result.wanted = true;
-		vego_nodes_read(nodes, vego_link_id(slot->links[i]), dead);
+		vego_nodes_read(nodes, vego_link_id(links[i]), dead);
 		if (dead->level != slot->level)
 			continue;
 		for (int j = 0; j < dead->degree; j++)
-			if (!gone(arg, vego_link_id(dead->links[j])))
-				gather(&gathering, vego_link_id(dead->links[j]));
+			if (!gone(arg, vego_link_id(dead_links[j])))
+				gather(&gathering, vego_link_id(dead_links[j]));
 	}
 
 	vego_candidates_sort(gathering.candidates, gathering.count);
@@ -944,7 +961,7 @@ vego_graph_repair(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot,
 			return;
 		if (vego_nodes_edit(nodes, &edit, 1) == 1)
 		{
-			memcpy(slot->links, links.links,
+			memcpy(vego_slot_links(&nodes->geometry, slot), links.links,
 				   links.degree * sizeof(VegoLink));
 			slot->degree = links.degree;
 			return;

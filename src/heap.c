@@ -4,47 +4,55 @@
  */
 #include "postgres.h"
 
-#include <float.h>
-
 #include "heap.h"
 
 void
 vego_heap_init(VegoHeap *heap, int64 room)
 {
 	heap->items = palloc(room * sizeof(VegoHeapItem));
-	heap->count = 0;
 	heap->room = room;
+	vego_heap_clear(heap);
 }
 
 void
-vego_heap_push(VegoHeap *heap, double key, uint64 value)
+vego_heap_grow(VegoHeap *heap)
 {
-	int64		at;
+	heap->room *= 2;
+	heap->items = repalloc_huge(heap->items,
+								heap->room * sizeof(VegoHeapItem));
+}
 
-	if (heap->count == heap->room)
+/* Puts what was appended in its place. */
+static void
+order_items(VegoHeap *heap)
+{
+	for (; heap->ordered < heap->count; heap->ordered++)
 	{
-		heap->room *= 2;
-		heap->items = repalloc_huge(heap->items,
-									heap->room * sizeof(VegoHeapItem));
+		VegoHeapItem item = heap->items[heap->ordered];
+		int64		at = heap->ordered;
+
+		while (at > 0 && heap->items[(at - 1) / 2].key > item.key)
+		{
+			heap->items[at] = heap->items[(at - 1) / 2];
+			at = (at - 1) / 2;
+		}
+		heap->items[at] = item;
 	}
-	at = heap->count++;
-	while (at > 0 && heap->items[(at - 1) / 2].key > key)
-	{
-		heap->items[at] = heap->items[(at - 1) / 2];
-		at = (at - 1) / 2;
-	}
-	heap->items[at].key = key;
-	heap->items[at].value = value;
+	heap->least = DBL_MAX;
 }
 
 VegoHeapItem
 vego_heap_pop(VegoHeap *heap)
 {
-	VegoHeapItem top = heap->items[0];
-	VegoHeapItem last = heap->items[--heap->count];
+	VegoHeapItem top;
+	VegoHeapItem last;
 	int64		at = 0;
 
-	Assert(heap->count >= 0);
+	Assert(heap->count > 0);
+	order_items(heap);
+	top = heap->items[0];
+	last = heap->items[--heap->count];
+	heap->ordered--;
 	for (;;)
 	{
 		int64		child = 2 * at + 1;
@@ -59,10 +67,4 @@ vego_heap_pop(VegoHeap *heap)
 	}
 	heap->items[at] = last;
 	return top;
-}
-
-double
-vego_heap_top(const VegoHeap *heap)
-{
-	return heap->count > 0 ? heap->items[0].key : DBL_MAX;
 }

@@ -12,6 +12,8 @@
 
 #include "postgres.h"
 
+#include <float.h>
+
 typedef struct VegoHeapItem
 {
 	double		key;
@@ -22,23 +24,47 @@ typedef struct VegoHeap
 {
 	VegoHeapItem *items;
 	int64		count;
+	int64		ordered;		/* of these, the first so many are a heap */
+	double		least;			/* key of those behind them */
 	int64		room;
 } VegoHeap;
 
 /* In the current memory context, where it also grows. */
 extern void vego_heap_init(VegoHeap *heap, int64 room);
-extern void vego_heap_push(VegoHeap *heap, double key, uint64 value);
+extern void vego_heap_grow(VegoHeap *heap);
+
+/*
+ * Just appends: most of what waits is never taken out, and is put in order
+ * only when something is.
+ */
+static inline void
+vego_heap_push(VegoHeap *heap, double key, uint64 value)
+{
+	if (heap->count == heap->room)
+		vego_heap_grow(heap);
+	heap->items[heap->count].key = key;
+	heap->items[heap->count].value = value;
+	heap->count++;
+	heap->least = Min(heap->least, key);
+}
 
 /* Takes out the item with the smallest key; the heap must not be empty. */
 extern VegoHeapItem vego_heap_pop(VegoHeap *heap);
 
 /* The smallest key, or DBL_MAX in an empty heap. */
-extern double vego_heap_top(const VegoHeap *heap);
+static inline double
+vego_heap_top(const VegoHeap *heap)
+{
+	return heap->ordered > 0 ?
+		Min(heap->items[0].key, heap->least) : heap->least;
+}
 
 static inline void
 vego_heap_clear(VegoHeap *heap)
 {
 	heap->count = 0;
+	heap->ordered = 0;
+	heap->least = DBL_MAX;
 }
 
 #endif							/* VEGO_HEAP_H */

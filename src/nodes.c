@@ -276,23 +276,29 @@ id_exists(VegoNodes *nodes, VegoNodeId id)
 }
 
 /*
- * Does the buffer hold this block?  Without pin and lock the answer is old
- * when it is given.  In 15 a buffer being given to another page carries the
- * new tag while its state still shows the old page as valid, but is locked
- * meanwhile; hence the last flag.
+ * Where the slot of an id was seen last, or NULL.  The frame may hold anything
+ * by now; whoever looks at it checks that it is the slot, and even then it may
+ * be an old copy or half of a new one.  It is a hint.
  */
-static inline bool
-frame_shows(const BufferDesc *frame, const RelFileLocator *locator,
-			BlockNumber block)
+static inline const VegoSlot *
+recent_slot(const VegoNodes *nodes, const VegoFrames *frames, VegoNodeId id)
 {
-	uint32		state;
+	const VegoGeometry *geometry = &nodes->geometry;
+	Buffer		buffer = InvalidBuffer;
 
-	if (!vego_compat_tag_matches(&frame->tag, locator, block))
-		return false;
-	pg_read_barrier();
-	state = pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &frame->state));
-	return (state & (BM_VALID | BM_TAG_VALID | BM_LOCKED)) ==
-		(BM_VALID | BM_TAG_VALID);
+	if (nodes->hints && id < nodes->count)
+		buffer = recent_buffer(frames, vego_node_block(geometry, id));
+	if (buffer <= 0)
+		return NULL;
+	return vego_page_slot(geometry, BufferGetPage(buffer),
+						  vego_node_slot(geometry, id));
+}
+
+static inline bool
+is_slot_of(const VegoNodes *nodes, const VegoSlot *slot, VegoNodeId id)
+{
+	return slot->check == vego_slot_check(nodes->meta.stamp, id) &&
+		slot->kind != VEGO_SLOT_FREE;
 }
 
 /* A batch of ids on its way to ranks; large enough for any node's links. */
@@ -301,20 +307,16 @@ frame_shows(const BufferDesc *frame, const RelFileLocator *locator,
 static inline void
 prefetch_code(const VegoGeometry *geometry, const VegoSlot *slot)
 {
-	const char *byte = (const char *) slot + geometry->factors_offset;
-	const char *end = (const char *) slot + geometry->slot_bytes;
+	const char *byte = (const char *) slot;
+	const char *end = byte + geometry->links_offset;
 
 	/* the processor's own prefetcher goes on after a few lines */
 	end = Min(end, byte + 512);
 	for (; byte < end; byte += 64)
 		__builtin_prefetch(byte);
+
 }
 
-/*
- * The rank of a slot that may be anything.  Its kind is not looked at, which
- * saves one cache line in four: few links lead to free slots, and to expand
- * one by mistake costs a read.
- */
 static inline double
 rank_slot(const VegoNodes *nodes, const VegoQuery *query,
 		  const VegoSlot *slot)
@@ -328,73 +330,51 @@ rank_pinned(VegoNodes *nodes, const VegoQuery *query, VegoNodeId id)
 {
 	BlockNumber block = vego_node_block(&nodes->geometry, id);
 	Buffer		buffer = pin_block(nodes, block);
-	Page		page;
-	double		rank;
+	Page		page = BufferGetPage(buffer);
+	const VegoSlot *slot = vego_page_slot(&nodes->geometry, page,
+										  vego_node_slot(&nodes->geometry, id));
+	double		rank = DBL_MAX;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	page = BufferGetPage(buffer);
 	check_page(nodes, block, page);
-	rank = PageIsNew(page) ? DBL_MAX :
-		rank_slot(nodes, query,
-				  vego_page_slot(&nodes->geometry, page,
-								 vego_node_slot(&nodes->geometry, id)));
+	if (!PageIsNew(page) && slot->kind != VEGO_SLOT_FREE)
+		rank = rank_slot(nodes, query, slot);
 	UnlockReleaseBuffer(buffer);
 	nodes->frames->counters.ranked_by_pin++;
 	return rank;
 }
 
 /*
- * In four passes over the batch, so that the misses of all its nodes overlap:
- * find the frames, look at their headers, fetch the codes, score.
+ * First the frames of the whole batch are found and their lines fetched, then
+ * all are scored, so that the cache misses overlap.
  */
 static void
 rank_batch(VegoNodes *nodes, const VegoQuery *query, const VegoNodeId *ids,
 		   int count, double *ranks)
 {
-	const VegoGeometry *geometry = &nodes->geometry;
-	VegoFrames *frames = own_frames(nodes);
-	const BufferDesc *descriptors[BATCH];
+	const VegoFrames *frames = own_frames(nodes);
 	const VegoSlot *slots[BATCH];
 	uint64		hinted = 0;
 
 	for (int i = 0; i < count; i++)
 	{
-		Buffer		buffer = InvalidBuffer;
-
-		if (nodes->hints && ids[i] < nodes->count)
-			buffer = recent_buffer(frames, vego_node_block(geometry, ids[i]));
-		descriptors[i] = NULL;
-		if (buffer > 0)
-		{
-			descriptors[i] = GetBufferDescriptor(buffer - 1);
-			__builtin_prefetch(descriptors[i]);
-			slots[i] = vego_page_slot(geometry, BufferGetPage(buffer),
-									  vego_node_slot(geometry, ids[i]));
-			prefetch_code(geometry, slots[i]);
-		}
+		slots[i] = recent_slot(nodes, frames, ids[i]);
+		if (slots[i])
+			prefetch_code(&nodes->geometry, slots[i]);
 	}
 
 	for (int i = 0; i < count; i++)
 	{
-		BlockNumber block = vego_node_block(geometry, ids[i]);
-
-		if (descriptors[i] &&
-			frame_shows(descriptors[i], &frames->locator, block))
+		if (slots[i] && is_slot_of(nodes, slots[i], ids[i]))
 		{
-			pg_read_barrier();
 			ranks[i] = rank_slot(nodes, query, slots[i]);
-			pg_read_barrier();
-			if (frame_shows(descriptors[i], &frames->locator, block))
-			{
-				hinted++;
-				continue;
-			}
+			hinted++;
 		}
-		ranks[i] = id_exists(nodes, ids[i]) ?
-			rank_pinned(nodes, query, ids[i]) : DBL_MAX;
-		frames = own_frames(nodes);
+		else
+			ranks[i] = id_exists(nodes, ids[i]) ?
+				rank_pinned(nodes, query, ids[i]) : DBL_MAX;
 	}
-	frames->counters.ranked_by_hint += hinted;
+	own_frames(nodes)->counters.ranked_by_hint += hinted;
 }
 
 void
@@ -417,41 +397,16 @@ vego_nodes_sketch(VegoNodes *nodes, VegoNodeId id, VegoFactors *factors,
 				  uint8 *code)
 {
 	const VegoGeometry *geometry = &nodes->geometry;
-	VegoFrames *frames = own_frames(nodes);
-	BlockNumber block = vego_node_block(geometry, id);
-	Buffer		buffer;
+	const VegoSlot *slot = recent_slot(nodes, own_frames(nodes), id);
 
-	if (!id_exists(nodes, id))
-		return false;
-	buffer = nodes->hints ? recent_buffer(frames, block) : InvalidBuffer;
-	if (buffer > 0)
+	if (slot == NULL || !is_slot_of(nodes, slot, id))
 	{
-		BufferDesc *descriptor = GetBufferDescriptor(buffer - 1);
-
-		if (frame_shows(descriptor, &frames->locator, block))
-		{
-			const VegoSlot *slot = vego_page_slot(geometry,
-												  BufferGetPage(buffer),
-												  vego_node_slot(geometry, id));
-			bool		live;
-
-			pg_read_barrier();
-			live = slot->kind == VEGO_SLOT_LIVE;
-			memcpy(factors, vego_slot_factors(geometry, slot),
-				   sizeof(VegoFactors));
-			memcpy(code, vego_slot_code(geometry, slot), geometry->code_bytes);
-			pg_read_barrier();
-			if (frame_shows(descriptor, &frames->locator, block))
-				return live;
-		}
+		vego_nodes_read(nodes, id, nodes->scratch);
+		slot = nodes->scratch;
 	}
-
-	vego_nodes_read(nodes, id, nodes->scratch);
-	memcpy(factors, vego_slot_factors(geometry, nodes->scratch),
-		   sizeof(VegoFactors));
-	memcpy(code, vego_slot_code(geometry, nodes->scratch),
-		   geometry->code_bytes);
-	return nodes->scratch->kind == VEGO_SLOT_LIVE;
+	memcpy(factors, vego_slot_factors(geometry, slot), sizeof(VegoFactors));
+	memcpy(code, vego_slot_code(geometry, slot), geometry->code_bytes);
+	return slot->kind == VEGO_SLOT_LIVE;
 }
 
 void
@@ -539,6 +494,7 @@ fill_slot(VegoNodes *nodes, Buffer buffer, int place, const VegoSlot *slot)
 {
 	const VegoGeometry *geometry = &nodes->geometry;
 	BlockNumber block = BufferGetBlockNumber(buffer);
+	VegoNodeId	id = vego_node_id(geometry, block, place);
 	VegoPageEdit edit;
 	Page		page;
 
@@ -551,9 +507,11 @@ fill_slot(VegoNodes *nodes, Buffer buffer, int place, const VegoSlot *slot)
 	else
 		page = vego_edit_open(&edit, buffer);
 	memcpy(vego_page_slot(geometry, page, place), slot, geometry->slot_bytes);
+	vego_page_slot(geometry, page, place)->check =
+		vego_slot_check(nodes->meta.stamp, id);
 	cover_slot(geometry, page, place);
 	vego_edit_commit(&edit);
-	return vego_node_id(geometry, block, place);
+	return id;
 }
 
 /* Tries one existing block; VEGO_NO_NODE when it is full. */
@@ -654,7 +612,7 @@ edit_holds(const VegoGeometry *geometry, const VegoEdit *edit, Page page)
 	return slot->kind == VEGO_SLOT_LIVE &&
 		vego_slot_is_same(slot, edit->before) &&
 		slot->degree == edit->before->degree &&
-		memcmp(slot->links, edit->before->links,
+		memcmp(vego_slot_links(geometry, slot), vego_slot_links(geometry, edit->before),
 			   slot->degree * sizeof(VegoLink)) == 0;
 }
 
@@ -664,8 +622,8 @@ apply_edit(const VegoGeometry *geometry, const VegoEdit *edit, Page page)
 	VegoSlot   *slot = vego_page_slot(geometry, page,
 									  vego_node_slot(geometry, edit->id));
 
-	memset(slot->links, 0, geometry->capacity * sizeof(VegoLink));
-	memcpy(slot->links, edit->links, edit->degree * sizeof(VegoLink));
+	memset(vego_slot_links(geometry, slot), 0, geometry->capacity * sizeof(VegoLink));
+	memcpy(vego_slot_links(geometry, slot), edit->links, edit->degree * sizeof(VegoLink));
 	slot->degree = edit->degree;
 }
 

@@ -17,9 +17,9 @@ vego_geometry_init(VegoGeometry *geometry, int dims, int bits, int m)
 
 	geometry->capacity = 2 * m;
 	geometry->code_bytes = vego_code_bytes(dims, bits);
-	geometry->factors_offset = offsetof(VegoSlot, links) +
-		geometry->capacity * sizeof(VegoLink);
-	geometry->code_offset = geometry->factors_offset + sizeof(VegoFactors);
+	geometry->code_offset = sizeof(VegoSlot) + sizeof(VegoFactors);
+	geometry->links_offset = geometry->code_offset +
+		TYPEALIGN(4, geometry->code_bytes);
 	geometry->slot_bytes = vego_slot_bytes(dims, bits, m);
 	geometry->per_page = VEGO_PAGE_ROOM / geometry->slot_bytes;
 

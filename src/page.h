@@ -69,9 +69,11 @@ StaticAssertDecl(sizeof(VegoMeta) == 48, "no padding on disk");
 
 /*
  * A slot: this head, then
- *	 links		capacity x VegoLink; those from degree on are 0
  *	 factors	VegoFactors
  *	 code		code_bytes, padded with 0 to 4
+ *	 links		capacity x VegoLink; those from degree on are 0
+ *
+ * What a score needs lies together at the front.
  */
 typedef struct VegoSlot
 {
@@ -85,19 +87,28 @@ typedef struct VegoSlot
 	 * same node's slot one level down, in the first four bytes.
 	 */
 	ItemPointerData tid;
-	uint16		unused2;
-	VegoLink	links[FLEXIBLE_ARRAY_MEMBER];
+	uint16		check;			/* vego_slot_check; 0 in a free slot */
 } VegoSlot;
 
-StaticAssertDecl(offsetof(VegoSlot, links) == 12, "no padding on disk");
+StaticAssertDecl(sizeof(VegoSlot) == 12, "no padding on disk");
+
+/*
+ * Sixteen bits by which a slot is known for that of this id in this index, by
+ * whoever looks at memory that may be anything.
+ */
+static inline uint16
+vego_slot_check(uint64 stamp, VegoNodeId id)
+{
+	return (uint16) (((uint32) stamp ^ (id * 0x9E3779B1)) >> 16);
+}
 
 /* Everything that address arithmetic needs; derived from the meta page. */
 typedef struct VegoGeometry
 {
 	int			capacity;		/* links a slot has room for: 2 m */
 	int			code_bytes;
-	int			factors_offset;
 	int			code_offset;
+	int			links_offset;
 	int			slot_bytes;
 	int			per_page;
 	BlockNumber first_block;
@@ -113,8 +124,9 @@ StaticAssertDecl(SizeOfPageHeaderData == MAXALIGN(SizeOfPageHeaderData),
 static inline int
 vego_slot_bytes(int dims, int bits, int m)
 {
-	return offsetof(VegoSlot, links) + 2 * m * sizeof(VegoLink) +
-		sizeof(VegoFactors) + TYPEALIGN(4, vego_code_bytes(dims, bits));
+	return sizeof(VegoSlot) + sizeof(VegoFactors) +
+		TYPEALIGN(4, vego_code_bytes(dims, bits)) +
+		2 * m * sizeof(VegoLink);
 }
 
 /* per_page is 0 when a slot does not fit a page. */
@@ -159,13 +171,19 @@ vego_page_slot(const VegoGeometry *geometry, Page page, int slot)
 static inline VegoFactors *
 vego_slot_factors(const VegoGeometry *geometry, const VegoSlot *slot)
 {
-	return (VegoFactors *) ((char *) slot + geometry->factors_offset);
+	return (VegoFactors *) ((char *) slot + sizeof(VegoSlot));
 }
 
 static inline uint8 *
 vego_slot_code(const VegoGeometry *geometry, const VegoSlot *slot)
 {
 	return (uint8 *) slot + geometry->code_offset;
+}
+
+static inline VegoLink *
+vego_slot_links(const VegoGeometry *geometry, const VegoSlot *slot)
+{
+	return (VegoLink *) ((char *) slot + geometry->links_offset);
 }
 
 /* The same node one level down; only for slots above level 0. */

@@ -145,10 +145,11 @@ meet_nodes(VegoSearch *search, const VegoNodeId *ids, int count)
 static void
 follow_links(VegoSearch *search, const VegoSlot *slot)
 {
+	const VegoLink *links = vego_slot_links(&search->nodes->geometry, slot);
 	VegoNodeId	ids[UINT8_MAX];
 
 	for (int i = 0; i < slot->degree; i++)
-		ids[i] = vego_link_id(slot->links[i]);
+		ids[i] = vego_link_id(links[i]);
 	meet_nodes(search, ids, slot->degree);
 }
 

@@ -174,8 +174,10 @@ is_dead(void *arg, VegoNodeId id)
 static bool
 links_to_dead(VegoVacuum *vacuum, const VegoSlot *slot)
 {
+	const VegoLink *links = vego_slot_links(&vacuum->nodes->geometry, slot);
+
 	for (int i = 0; i < slot->degree; i++)
-		if (is_dead(vacuum, vego_link_id(slot->links[i])))
+		if (is_dead(vacuum, vego_link_id(links[i])))
 			return true;
 	return false;
 }
@@ -184,6 +186,8 @@ links_to_dead(VegoVacuum *vacuum, const VegoSlot *slot)
 static void
 repair_node(VegoVacuum *vacuum, VegoNodeId id, VegoSlot *slot)
 {
+	const VegoLink *links = vego_slot_links(&vacuum->nodes->geometry, slot);
+
 	if (slot->kind != VEGO_SLOT_LIVE || id >= vacuum->count)
 		return;
 
@@ -208,9 +212,9 @@ repair_node(VegoVacuum *vacuum, VegoNodeId id, VegoSlot *slot)
 		vacuum->highest_level = slot->level;
 	}
 	for (int i = 0; i < slot->degree; i++)
-		if (vego_link_is_binding(slot->links[i]) &&
-			vego_link_id(slot->links[i]) < vacuum->count)
-			vacuum->binders[vego_link_id(slot->links[i])] = id;
+		if (vego_link_is_binding(links[i]) &&
+			vego_link_id(links[i]) < vacuum->count)
+			vacuum->binders[vego_link_id(links[i])] = id;
 }
 
 static void
@@ -394,6 +398,7 @@ note_newcomers(VegoVacuum *vacuum)
 	{
 		VegoNodeId	id = pending[--pending_count];
 		VegoSlot   *slot = nodes->scratch;
+		const VegoLink *links = vego_slot_links(&nodes->geometry, slot);
 
 		if (id >= count || vego_bitmap_has(&vacuum->live, id))
 			continue;
@@ -403,9 +408,9 @@ note_newcomers(VegoVacuum *vacuum)
 		vego_bitmap_add(&vacuum->live, id);
 		for (int i = 0; i < slot->degree; i++)
 		{
-			VegoNodeId	bound = vego_link_id(slot->links[i]);
+			VegoNodeId	bound = vego_link_id(links[i]);
 
-			if (!vego_link_is_binding(slot->links[i]) || bound >= count)
+			if (!vego_link_is_binding(links[i]) || bound >= count)
 				continue;
 			vacuum->binders[bound] = id;
 			if (pending_count < lengthof(pending))
