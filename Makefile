@@ -21,6 +21,7 @@ OBJS = \
 	src/check_pages.o \
 	src/check_rows.o \
 	src/code.o \
+	src/copies.o \
 	src/cost.o \
 	src/distance.o \
 	src/float_text.o \
@@ -28,6 +29,7 @@ OBJS = \
 	src/graph_select.o \
 	src/heap.o \
 	src/insert.o \
+	src/links.o \
 	src/inspect.o \
 	src/nodes.o \
 	src/opclass.o \
@@ -35,6 +37,7 @@ OBJS = \
 	src/page.o \
 	src/pageedit.o \
 	src/partition.o \
+	src/repair.o \
 	src/scan.o \
 	src/search.o \
 	src/vacuum.o \

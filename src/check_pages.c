@@ -8,6 +8,7 @@
 
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "utils/lsyscache.h"
 
 #include "check.h"
 #include "options.h"
@@ -101,13 +102,21 @@ check_catalog(VegoCheck *check)
 {
 	const VegoMeta *meta = &check->meta;
 	const VegoOpclass *opclass = vego_opclass(check->index);
-	int			dims = TupleDescAttr(RelationGetDescr(check->index),
-									 0)->atttypmod;
+	Form_pg_attribute column = TupleDescAttr(RelationGetDescr(check->index), 0);
+	int32		dims = column->atttypmod;
 	int			m = vego_options_m(check->index);
 	int			bits = vego_options_bits(check->index);
 
 	check->agrees = true;
-	if (meta->dims != dims)
+	getBaseTypeAndTypmod(column->atttypid, &dims);
+	if (dims < 0)
+	{
+		/* the server lets ALTER TABLE take them from under an index */
+		vego_finding(check, VEGO_META, VEGO_INFO, 0, -1,
+					 "index has %u dimensions, but its column has lost them",
+					 meta->dims);
+	}
+	else if (meta->dims != dims)
 	{
 		check->agrees = false;
 		vego_finding(check, VEGO_META, VEGO_ERROR, 0, -1,

@@ -22,9 +22,10 @@ my $binding = 0x80000000;
 # The layout of src/page.h for these constants.
 my ($dims, $m) = (12, 4);
 my $capacity = 2 * $m;
-my $factors_offset = 12 + 4 * $capacity;
+my $factors_offset = 12;
 my $code_offset = $factors_offset + 16;
-my $slot_bytes = $code_offset + $dims;
+my $links_offset = $code_offset + $dims;
+my $slot_bytes = $links_offset + 4 * $capacity;
 my $per_page =
   int(($block_bytes - $header_bytes - $tail_bytes) / $slot_bytes);
 my ($free, $live, $dead) = (0, 1, 2);
@@ -78,7 +79,7 @@ sub links_of
 	my ($file, $id) = @_;
 
 	return unpack('L' . byte_of($file, $id, 2),
-		substr($$file, slot_at($id) + 12, 4 * $capacity));
+		substr($$file, slot_at($id) + $links_offset, 4 * $capacity));
 }
 
 sub set_links
@@ -86,7 +87,7 @@ sub set_links
 	my ($file, $id, @links) = @_;
 
 	set_slot($file, $id, 2, pack('C', scalar @links));
-	set_slot($file, $id, 12,
+	set_slot($file, $id, $links_offset,
 		pack("L$capacity", @links, (0) x ($capacity - @links)));
 	return;
 }
@@ -173,18 +174,18 @@ my %damage = (
 		'I5', sub {
 			my ($file) = @_;
 			my $id = find_slot($file, $live, 0, $victim_from);
-			set_slot($file, $id, 12, pack('L', $id));
+			set_slot($file, $id, $links_offset, pack('L', $id));
 		} ],
 	double_link => [
 		'I5', sub {
 			my ($file) = @_;
 			my $id = find_slot($file, $live, 0, $victim_from);
-			set_slot($file, $id, 16, pack('L', (links_of($file, $id))[0]));
+			set_slot($file, $id, $links_offset + 4, pack('L', (links_of($file, $id))[0]));
 		} ],
 	far_link => [
 		'I5', sub {
 			my ($file) = @_;
-			set_slot($file, find_slot($file, $live, 0, $victim_from), 12,
+			set_slot($file, find_slot($file, $live, 0, $victim_from), $links_offset,
 				pack('L', 0x7FFFFFF0));
 		} ],
 	kind => [
@@ -210,7 +211,7 @@ my %damage = (
 			my ($file) = @_;
 			my $id = find_slot($file, $live, 0, $victim_from);
 			set_links($file, $id, (links_of($file, $id))[ 0 .. 1 ]);
-			set_slot($file, $id, 12 + 4 * ($capacity - 1), pack('L', 3));
+			set_slot($file, $id, $links_offset + 4 * ($capacity - 1), pack('L', 3));
 		} ],
 	unused_byte => [
 		'I4', sub {
@@ -316,7 +317,7 @@ my %damage = (
 				my $to = $_[0] & ~$binding;
 				$to == $id || $to == $other ? $to : $_[0];
 			});
-			set_slot($file, $id, 12, pack('L', $other | $binding));
+			set_slot($file, $id, $links_offset, pack('L', $other | $binding));
 			my @links = grep { ($_ & ~$binding) != $id } links_of($file, $other);
 			$#links = $capacity - 2 if @links == $capacity;
 			set_links($file, $other, @links, $id | $binding);

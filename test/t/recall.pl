@@ -54,6 +54,9 @@ foreach my $case (
 	[ 'vector_l1_ops', '<+>', 8, [ 0.93, 0.97, 0.98 ] ])
 {
 	my ($class, $op, $bits, $floors) = @$case;
+
+	# a build lets every row choose beacons among the longest of all
+	my $below_built = $op eq '<#>' ? 0.015 : $tolerance;
 	my $name = "$class, $bits bits";
 
 	$node->safe_psql('postgres', qq{
@@ -70,7 +73,7 @@ foreach my $case (
 	my @inserted = recalls('filled', $op);
 
 	recalls_at_least("$name, built", \@built, $floors, 0);
-	recalls_at_least("$name, inserted", \@inserted, \@built, $tolerance);
+	recalls_at_least("$name, inserted", \@inserted, \@built, $below_built);
 	index_is_clean($node, 'part_v', "$name, built");
 	index_is_clean($node, 'filled_v', "$name, inserted");
 }
