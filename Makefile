@@ -15,6 +15,7 @@ DATA = sql/vego--0.1.0.sql
 PGFILEDESC = "vego - vectors and nearest-neighbour index"
 
 OBJS = \
+	src/block.o \
 	src/build.o \
 	src/check.o \
 	src/check_graph.o \
@@ -31,12 +32,21 @@ OBJS = \
 	src/insert.o \
 	src/links.o \
 	src/inspect.o \
+	src/kmeans.o \
+	src/nearest.o \
 	src/nodes.o \
 	src/opclass.o \
 	src/options.o \
 	src/page.o \
 	src/pageedit.o \
 	src/partition.o \
+	src/partition_beacons.o \
+	src/partition_binding.o \
+	src/partition_candidates.o \
+	src/partition_copies.o \
+	src/partition_leaves.o \
+	src/partition_links.o \
+	src/partition_order.o \
 	src/repair.o \
 	src/scan.o \
 	src/search.o \

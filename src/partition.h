@@ -8,20 +8,77 @@
  * made, and rows of one leaf get neighbouring ids.  The plan is that of
  * "PiPNN: ultra-scalable graph-based nearest neighbor indexing"
  * (arXiv:2602.21247).
+ *
+ * The stages, each of which needs all those above it to be finished.  The unit
+ * says how a stage can be shared out: ranges of units in any order, by any
+ * process; "alone" is for one process, while no other is at work.  Arrays are
+ * those of partition_stages.h; a stage reads codes and factors as well.
+ * (find_beacons and link_beacons are for inner product only.)
+ *
+ *	 stage				unit	reads					writes
+ *	 set_copies_aside	alone							items, copies, copied
+ *	 plant_tree			alone	items					group_*, sample*,
+ *														first_*, centroid_*
+ *	 grow_tree			group	sample*, first_*		centroid_*
+ *	 join_tree			alone	first_*, centroid_*		cell_packed,
+ *														cell_factors
+ *	 assign_leaves		item	items, first_*,			cell_of
+ *								group_*, cell_packed,
+ *								cell_factors
+ *	 order_homes		alone	cell_of					order, home_start
+ *	 order_near			cell	items, order,			order
+ *								home_start
+ *	 fill_leaves		alone	order, cell_of			items, copied,
+ *														members, cell_start
+ *	 cut_leaves			cell	items, members,			members
+ *								cell_start
+ *	 seat_members		alone	members, cell_start		leaf_start, leaves,
+ *														seats
+ *	 find_candidates	leaf	items, members,			candidates,
+ *								leaf_start				distances
+ *	 choose_links		item	items, members,			forward*
+ *								leaf_start, leaves,
+ *								seats, candidates,
+ *								distances
+ *	 number_nodes		alone	items, copies, copied	nodes, level rows
+ *	 link_back			item	items, nodes, forward*	level links, degrees
+ *	 find_beacons		alone	items					beacons
+ *	 link_beacons		item	items, nodes, beacons,	level links, degrees
+ *								level rows
+ *	 hang_copies		item	nodes, level links		level links, degrees
+ *	 attach				alone	level					level links, degrees
+ *
+ * What a unit writes are its own elements: a group's centroids; an item's
+ * elements, by position from fill_leaves on; a cell's stretch of order or
+ * members; a leaf's places; the links of an item's nodes.  Ranges can be as
+ * small as one unit but for what each call costs: link_back reads all forward
+ * links to find those that lead to its range, so there should be no more
+ * ranges than processes; link_beacons lays out up to 2,048 beacons.
+ *
+ * Bytes a row, beside rows (code_bytes + 16) and, until number_nodes, 8 for
+ * each row when any is a copy; with l leaves a row, c candidates a leaf, d the
+ * mean of forward links (at most m).  The example is m = 16, l = 4, c = 16.
+ *
+ *	 stage					held when done		more meanwhile		example
+ *	 set_copies_aside		4					16 .. 32			4 + 32
+ *	 plant .. assign		4 + 4l				codes of leaves		20 + 3
+ *	 order_homes, near		8 + 4l									24
+ *	 fill_, cut_leaves		4 + 4l				4 + 4l				20 + 20
+ *	 seat_members			4 + 10l				1					44 + 1
+ *	 find_candidates		4 + 10l + 6lc							428
+ *	 choose_links			5 + 10l + 6lc + 8m						557
+ *	 number_nodes			14 + 16m			4					270 + 4
+ *	 link_back				13 + 8m				9 + 8m + 8d			141 + 265
+ *	 find_, link_beacons	13 + 8m				8					141 + 8
+ *	 attach					5 + 8m				5 or 9				133 + 9
+ *
+ * Processes need a few megabytes each beside that, and of link_back's 8 + 8d
+ * what is for their range.
  */
 #ifndef VEGO_PARTITION_H
 #define VEGO_PARTITION_H
 
-#include "code.h"
-
-/* The coded rows of a build, in the order in which the heap was read. */
-typedef struct VegoRows
-{
-	const VegoCoder *coder;
-	uint32		count;
-	const VegoFactors *factors;
-	const uint8 *codes;			/* coder->code_bytes apart */
-} VegoRows;
+#include "rows.h"
 
 /*
  * One level of the finished graph over a subset of the rows.  Node i of the
@@ -48,6 +105,16 @@ typedef struct VegoPartitionOptions
 	/* called between units of work of a few milliseconds, done out of total */
 	void		(*progress) (void *arg, int phase, int64 done, int64 total);
 	void	   *progress_arg;
+
+	/*
+	 * Where arrays that stages share are put, those of the level included:
+	 * anywhere, for they hold no pointers.  NULL: palloc'd.  Called between
+	 * stages and by stages that run alone; raises an error when there is no
+	 * room.
+	 */
+	void	   *(*allocate) (void *arg, Size bytes);
+	void		(*release) (void *arg, void *array);
+	void	   *allocate_arg;
 } VegoPartitionOptions;
 
 /* Phases reported to the callback. */
@@ -59,13 +126,14 @@ typedef struct VegoPartitionOptions
 
 /*
  * Builds the level over the given rows (rows 0 .. count - 1 when subset is
- * NULL); entry is one of these rows.
+ * NULL); entry is one of these rows, and it is an error if it is not.
  *
  * Every node has exactly one binding in-link, except the entry node, and
  * following links from the entry node reaches every node.
  *
- * The result is palloc'd in the current memory context, which must allow
- * huge allocations; work space is freed.  Deterministic for a given seed.
+ * The arrays of the level are the caller's: from options->allocate, or palloc'd
+ * in the current memory context.  Work space is freed.  Deterministic for a
+ * given seed.
  */
 extern void vego_partition_build(const VegoRows *rows, const uint32 *subset,
 								 uint32 count, uint32 entry,

@@ -19,6 +19,8 @@ shared_buffers = 64MB
 max_connections = 40
 max_wal_size = 2GB
 wal_consistency_checking = 'all'
+# full images of every page changed: a slow standby must find them all
+wal_keep_size = 20GB
 CONF
 
 make_salted_items($primary, 'items', 6_000);

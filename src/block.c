@@ -1,0 +1,186 @@
+/*
+ * block.c
+ *	  How far are many vectors from many others?
+ */
+#include "postgres.h"
+
+#include "block.h"
+
+void
+vego_blocks_init(VegoBlocks *blocks, const VegoRows *rows, double scale,
+				 int widest)
+{
+	int			dims = rows->coder->dims;
+
+	blocks->rows = rows;
+	blocks->scale = scale;
+	blocks->stride = vego_block_stride(dims);
+	blocks->packed_bytes = vego_block_packed_bytes(dims);
+	blocks->bytes = vego_allocate(VEGO_BLOCK_COLUMNS, dims);
+	blocks->dots = vego_allocate(VEGO_BLOCK_ROWS * VEGO_BLOCK_COLUMNS,
+								 sizeof(int32));
+	blocks->distances = vego_allocate((size_t) VEGO_BLOCK_ROWS * widest,
+									  sizeof(float));
+}
+
+void
+vego_panel_init(VegoPanel *panel, const VegoBlocks *blocks, int count)
+{
+	panel->codes = vego_allocate(count, blocks->stride);
+	panel->factors = vego_allocate(count, sizeof(VegoBlockRow));
+}
+
+void
+vego_panel_free(VegoPanel *panel)
+{
+	pfree(panel->codes);
+	pfree(panel->factors);
+}
+
+void
+vego_columns_init(VegoColumns *columns, const VegoBlocks *blocks, int count)
+{
+	int			block_count = vego_columns_padded(count) / VEGO_BLOCK_COLUMNS;
+
+	columns->count = count;
+	columns->padded = vego_columns_padded(count);
+	columns->packed = vego_allocate(block_count, blocks->packed_bytes);
+	columns->factors = vego_allocate_zero(block_count,
+										  sizeof(VegoBlockColumns));
+}
+
+void
+vego_columns_free(VegoColumns *columns)
+{
+	pfree(columns->packed);
+	pfree(columns->factors);
+}
+
+VegoBlockRow
+vego_block_row(const VegoFactors *factors, int dims, double lift,
+			   double scale)
+{
+	double		norm = Min(factors->norm * scale, VEGO_LARGEST_NORM);
+	double		rest = dims * ((double) factors->mean - factors->lo);
+	VegoBlockRow row;
+
+	scale = vego_drawn_scale(factors->norm, scale);
+	row.lo = (float) (factors->lo * scale);
+	row.rest = (float) (rest * scale);
+	row.step = (float) (factors->step * scale);
+	row.lift = (float) (lift * scale);
+	row.norm2 = (float) (norm * norm + lift * scale * lift * scale);
+	return row;
+}
+
+/*
+ * The lift, less that of the origin: distances know only differences, and this
+ * one keeps its digits where the radius is far above the norms.
+ */
+static double
+shifted_lift(const VegoCoder *coder, const VegoFactors *factors)
+{
+	double		norm = factors->norm;
+
+	if (coder->metric != VEGO_INNER_PRODUCT || coder->radius <= 0.0)
+		return 0.0;
+	return -norm * norm / (coder->radius + vego_lift(coder, factors));
+}
+
+VegoBlockRow
+vego_blocks_row(const VegoBlocks *blocks, uint32 row)
+{
+	const VegoCoder *coder = blocks->rows->coder;
+	const VegoFactors *factors = vego_row_factors(blocks->rows, row);
+
+	return vego_block_row(factors, coder->dims, shifted_lift(coder, factors),
+						  blocks->scale);
+}
+
+void
+vego_columns_put(const VegoBlocks *blocks, VegoColumns *columns, int start,
+				 int count, const uint8 *bytes, const VegoBlockRow *factors)
+{
+	int			dims = blocks->rows->coder->dims;
+	int			index = start / VEGO_BLOCK_COLUMNS;
+	VegoBlockColumns *block = &columns->factors[index];
+
+	Assert(start % VEGO_BLOCK_COLUMNS == 0 && count <= VEGO_BLOCK_COLUMNS);
+	for (int i = 0; i < count; i++)
+	{
+		block->lo[i] = factors[i].lo;
+		block->sum[i] = factors[i].rest + dims * factors[i].lo;
+		block->step[i] = factors[i].step;
+		block->norm2[i] = factors[i].norm2;
+		block->lift[i] = factors[i].lift;
+	}
+	vego_block_pack_columns(bytes, dims, count, dims,
+							columns->packed + index * blocks->packed_bytes);
+}
+
+void
+vego_blocks_gather(VegoBlocks *blocks, const uint32 *rows, int count,
+				   VegoPanel *panel, VegoColumns *columns)
+{
+	const VegoCoder *coder = blocks->rows->coder;
+	int			dims = coder->dims;
+
+	if (columns)
+	{
+		columns->count = count;
+		columns->padded = vego_columns_padded(count);
+	}
+	for (int start = 0; start < count; start += VEGO_BLOCK_COLUMNS)
+	{
+		int			n = Min(VEGO_BLOCK_COLUMNS, count - start);
+		VegoBlockRow factors[VEGO_BLOCK_COLUMNS];
+
+		for (int i = 0; i < n; i++)
+			__builtin_prefetch(vego_row_code(blocks->rows, rows[start + i]));
+		for (int i = 0; i < n; i++)
+		{
+			factors[i] = vego_blocks_row(blocks, rows[start + i]);
+			vego_code_unpack(coder,
+							 vego_row_code(blocks->rows, rows[start + i]),
+							 blocks->bytes + (size_t) i * dims);
+		}
+		if (panel)
+		{
+			memcpy(panel->factors + start, factors, n * sizeof(VegoBlockRow));
+			vego_block_pack_rows(blocks->bytes, dims, n, dims,
+								 panel->codes + start * blocks->stride);
+		}
+		if (columns)
+			vego_columns_put(blocks, columns, start, n, blocks->bytes,
+							 factors);
+	}
+}
+
+void
+vego_blocks_measure(VegoBlocks *blocks, const VegoPanel *panel, int first,
+					int row_count, const VegoColumns *columns)
+{
+	int			dims = blocks->rows->coder->dims;
+
+	for (int start = 0; start < columns->padded; start += VEGO_BLOCK_COLUMNS)
+	{
+		int			block = start / VEGO_BLOCK_COLUMNS;
+
+		vego_kernels->block_dots(panel->codes + first * blocks->stride,
+								 row_count,
+								 columns->packed + block * blocks->packed_bytes,
+								 dims, blocks->dots);
+		for (int r = 0; r < row_count; r++)
+		{
+			float	   *distances = vego_blocks_distances(blocks, columns, r);
+
+			vego_kernels->block_distances(blocks->dots + r * VEGO_BLOCK_COLUMNS,
+										  &panel->factors[first + r],
+										  &columns->factors[block],
+										  distances + start);
+		}
+	}
+	for (int r = 0; r < row_count; r++)
+		for (int c = columns->count; c < columns->padded; c++)
+			vego_blocks_distances(blocks, columns, r)[c] = INFINITY;
+}

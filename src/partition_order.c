@@ -1,0 +1,269 @@
+/*
+ * partition_order.c
+ *	  In what order do items stand, and who sits where in a leaf?
+ *
+ * Leaf order is the order of home leaves (the nearest leaf of each item), and
+ * within one of them near items stand together.  It becomes the order of ids,
+ * so neighbours share pages.
+ */
+#include "postgres.h"
+
+#include "partition_stages.h"
+
+/* Items of a home leaf are halved until so few are left. */
+#define ORDER_SIZE 16
+
+/*
+ * Scaled distance of two entries of build->items, for grouping: L2 whatever
+ * the metric.
+ */
+static float
+item_distance(const VegoPartition *build, uint32 a, uint32 b)
+{
+	double		distance = build->scale * build->scale *
+		vego_row_distance(&build->rows, &build->near,
+						  build->items[a], build->items[b]);
+
+	return (float) Min(distance, VEGO_LARGEST_NORM * VEGO_LARGEST_NORM);
+}
+
+/*
+ * Reorders indexes of items by which of two far-off ones they are nearer to.
+ * The halves are of equal size whatever the distances, so that halving ends
+ * soon.
+ */
+static void
+halve(const VegoPartition *build, VegoWork *work, uint32 *indexes,
+	  uint32 count)
+{
+	uint64	   *keys = vego_allocate(count, sizeof(uint64));
+	float	   *from_b = vego_allocate(count, sizeof(float));
+	uint32		a = indexes[0];
+	uint32		b = a;
+
+	for (int pass = 0; pass < 2; pass++)
+	{
+		float		farthest = -1.0f;
+
+		b = a;
+		for (uint32 i = 0; i < count; i++)
+		{
+			from_b[i] = item_distance(build, indexes[i], b);
+			if (from_b[i] > farthest)
+			{
+				farthest = from_b[i];
+				a = indexes[i];
+			}
+		}
+	}
+	for (uint32 i = 0; i < count; i++)
+	{
+		float		balance = item_distance(build, indexes[i], a) - from_b[i];
+		uint32		bits;
+
+		/* floats of either sign, made to sort by their bits */
+		memcpy(&bits, &balance, sizeof(bits));
+		bits ^= (bits >> 31) ? PG_UINT32_MAX : 0x80000000;
+		keys[i] = ((uint64) bits << 32) | indexes[i];
+	}
+	vego_keys_sort(keys, count);
+	for (uint32 i = 0; i < count; i++)
+		indexes[i] = vego_key_id(keys[i]);
+	pfree(keys);
+	pfree(from_b);
+	vego_advance(work, 0, 3.0 * VEGO_LONE_DISTANCE * count);
+}
+
+/* Orders items by home leaf. */
+void
+vego_partition_order_homes(VegoPartition *build, VegoWork *work)
+{
+	uint32		n = build->item_count;
+	int			per_row = build->leaves_a_row;
+
+	build->order = vego_array_new(build, n, sizeof(uint32));
+	build->home_start = vego_starts_new(build, build->cell_count);
+	for (uint32 i = 0; i < n; i++)
+	{
+		build->home_start[build->cell_of[(size_t) i * per_row] + 2]++;
+		vego_advance(work, 0, 1);
+	}
+	vego_starts_sum(build->home_start, build->cell_count);
+	for (uint32 i = 0; i < n; i++)
+	{
+		uint32		home = build->cell_of[(size_t) i * per_row];
+
+		build->order[build->home_start[home + 1]++] = i;
+		vego_advance(work, 0, 1);
+	}
+}
+
+static void
+bring_near(const VegoPartition *build, VegoWork *work, uint32 *indexes,
+		   uint32 count)
+{
+	if (count <= ORDER_SIZE)
+		return;
+	halve(build, work, indexes, count);
+	bring_near(build, work, indexes, count / 2);
+	bring_near(build, work, indexes + count / 2, count - count / 2);
+}
+
+/* Brings near items together in home leaves from .. to - 1. */
+void
+vego_partition_order_near(const VegoPartition *build, VegoWork *work,
+						  uint32 from, uint32 to)
+{
+	for (uint32 leaf = from; leaf < to; leaf++)
+		bring_near(build, work, build->order + build->home_start[leaf],
+				   (uint32) (build->home_start[leaf + 1] -
+							 build->home_start[leaf]));
+}
+
+/* Puts items into the order decided, and says of copies where theirs is. */
+static void
+move_items(VegoPartition *build, VegoWork *work)
+{
+	uint32		n = build->item_count;
+	uint32	   *items = vego_array_new(build, n, sizeof(uint32));
+
+	for (uint32 p = 0; p < n; p++)
+	{
+		items[p] = build->items[build->order[p]];
+		vego_advance(work, 0, 1);
+	}
+	vego_array_free(build, build->items);
+	build->items = items;
+
+	if (build->copy_count > 0)
+	{
+		uint32	   *position_of = vego_allocate(n, sizeof(uint32));
+
+		for (uint32 p = 0; p < n; p++)
+			position_of[build->order[p]] = p;
+		for (uint32 i = 0; i < build->copy_count; i++)
+			build->copied[i] = position_of[build->copied[i]];
+		pfree(position_of);
+	}
+}
+
+/* Fills leaves with the positions of their members, in order. */
+void
+vego_partition_fill_leaves(VegoPartition *build, VegoWork *work)
+{
+	int			per_row = build->leaves_a_row;
+	uint64		total = (uint64) build->item_count * per_row;
+
+	move_items(build, work);
+	build->members = vego_array_new(build, total, sizeof(uint32));
+	build->cell_start = vego_starts_new(build, build->cell_count);
+	for (uint64 i = 0; i < total; i++)
+	{
+		build->cell_start[build->cell_of[i] + 2]++;
+		vego_advance(work, 0, 1);
+	}
+	vego_starts_sum(build->cell_start, build->cell_count);
+	for (uint32 p = 0; p < build->item_count; p++)
+	{
+		const uint32 *leaves = build->cell_of +
+			(size_t) build->order[p] * per_row;
+
+		for (int j = 0; j < per_row; j++)
+			build->members[build->cell_start[leaves[j] + 1]++] = p;
+		vego_advance(work, 0, per_row);
+	}
+	vego_array_free(build, build->order);
+	vego_array_free(build, build->home_start);
+	vego_array_free(build, build->cell_of);
+}
+
+static int
+compare_positions(const void *a, const void *b)
+{
+	uint32		pa = *(const uint32 *) a;
+	uint32		pb = *(const uint32 *) b;
+
+	return pa < pb ? -1 : pa > pb;
+}
+
+static void
+cut(const VegoPartition *build, VegoWork *work, uint32 *members, uint32 count)
+{
+	if (count <= build->leaf_limit)
+	{
+		qsort(members, count, sizeof(uint32), compare_positions);
+		return;
+	}
+	halve(build, work, members, count);
+	cut(build, work, members, count / 2);
+	cut(build, work, members + count / 2, count - count / 2);
+}
+
+/* Cuts those of leaves from .. to - 1 that have too many members. */
+void
+vego_partition_cut_leaves(const VegoPartition *build, VegoWork *work,
+						  uint32 from, uint32 to)
+{
+	for (uint32 leaf = from; leaf < to; leaf++)
+	{
+		uint64		start = build->cell_start[leaf];
+		uint32		count = (uint32) (build->cell_start[leaf + 1] - start);
+
+		if (count > build->leaf_limit)
+			cut(build, work, build->members + start, count);
+	}
+}
+
+/* Makes leaves of the parts of a leaf that was cut. */
+static void
+add_leaves(VegoPartition *build, uint64 start, uint32 count)
+{
+	if (count > build->leaf_limit)
+	{
+		add_leaves(build, start, count / 2);
+		add_leaves(build, start + count / 2, count - count / 2);
+	}
+	else if (count > 0)
+		build->leaf_start[build->leaf_count++] = start;
+}
+
+/* Numbers the leaves, and tells positions where they sit. */
+void
+vego_partition_seat_members(VegoPartition *build, VegoWork *work)
+{
+	int			per_row = build->leaves_a_row;
+	uint64		total = (uint64) build->item_count * per_row;
+	uint8	   *used = vego_allocate_zero(build->item_count, sizeof(uint8));
+
+	/* parts of a cut leaf are at least half the limit */
+	build->leaf_start = vego_array_new(build, build->cell_count +
+									   2 * total / build->leaf_limit + 1,
+									   sizeof(uint64));
+	for (uint32 leaf = 0; leaf < build->cell_count; leaf++)
+	{
+		uint64		start = build->cell_start[leaf];
+		uint64		count = build->cell_start[leaf + 1] - start;
+
+		add_leaves(build, start, (uint32) count);
+	}
+	build->leaf_start[build->leaf_count] = total;
+	vego_array_free(build, build->cell_start);
+
+	build->leaves = vego_array_new(build, total, sizeof(uint32));
+	build->seats = vego_array_new(build, total, sizeof(uint16));
+	for (uint32 leaf = 0; leaf < build->leaf_count; leaf++)
+	{
+		uint64		start = build->leaf_start[leaf];
+
+		for (uint64 at = start; at < build->leaf_start[leaf + 1]; at++)
+		{
+			uint32		p = build->members[at];
+			uint64		i = (uint64) p * per_row + used[p]++;
+
+			build->leaves[i] = leaf;
+			build->seats[i] = (uint16) (at - start);
+			vego_advance(work, 0, 1);
+		}
+	}
+	pfree(used);
+}
