@@ -56,7 +56,7 @@ SELECT index, nodes, levels, upper_nodes, dead_slots, dimensions, bits, m, metri
 FROM unnest('{rows_l2,rows_ip,rows_cosine}'::regclass[]) index, vego_stats(index),
 	LATERAL (SELECT array_agg(o) AS odd FROM oddities(index) o) s;
 
--- this session's work on the index
+-- what this connection did with the index
 CREATE TABLE seen AS SELECT * FROM vego_stats('rows_l2');
 SET enable_seqscan = off;
 SELECT count(*) FROM (SELECT FROM rows ORDER BY v <-> some_vector(-5, 10) LIMIT 10) s;

@@ -684,6 +684,6 @@ CREATE FUNCTION vego_stats(
 	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED COST 100000
 	AS 'MODULE_PATHNAME', 'vego_stats';
 COMMENT ON FUNCTION vego_stats(pg_catalog.regclass) IS
-	'size and shape of a vego_hnsw index, and what this session has done with it';
+	'size and shape of a vego_hnsw index, and what this connection has done with it';
 REVOKE EXECUTE ON FUNCTION vego_stats(pg_catalog.regclass)
 	FROM PUBLIC;

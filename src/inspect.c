@@ -1,7 +1,7 @@
 /*
  * inspect.c
  *	  What does an index look like from outside: who may look, how large is it,
- *	  how well is it filled, what has this session done with it?
+ *	  how well is it filled, what has this connection done with it?
  */
 #include "postgres.h"
 

@@ -536,7 +536,7 @@ insert_on_block(VegoNodes *nodes, BlockNumber block, const VegoSlot *slot)
  * Pages with free slots are known to the free space map, which vacuum fills.
  * A page taken from it becomes this backend's target until it is full, and
  * goes back into the map at once unless its last slot was taken: whoever gets
- * it next sees whether it is full, and no slot is forgotten when this session
+ * it next sees whether it is full, and no slot is forgotten when this backend
  * ends.
  */
 VegoNodeId
