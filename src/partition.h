@@ -110,7 +110,7 @@ typedef struct VegoPartitionOptions
 	 * Where arrays that stages share are put, those of the level included:
 	 * anywhere, for they hold no pointers.  NULL: palloc'd.  Called between
 	 * stages and by stages that run alone; raises an error when there is no
-	 * room.
+	 * room.  After an error nothing is released.
 	 */
 	void	   *(*allocate) (void *arg, Size bytes);
 	void		(*release) (void *arg, void *array);

@@ -438,7 +438,7 @@ vego_partition_assign_leaves(const VegoPartition *build, VegoWork *work,
 		}
 		for (int i = 0; i < range.count; i++)
 			write_cells(range.lists + (size_t) i * per_row, build,
-						 build->cell_of + (size_t) (start + i) * per_row);
+						build->cell_of + (size_t) (start + i) * per_row);
 		vego_advance(work, range.count, 0);
 	}
 	range_free(&range);

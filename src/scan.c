@@ -58,6 +58,7 @@ typedef struct VegoScan
 	EState	   *estate;
 	IndexFetchTableData *fetch;
 	TupleTableSlot *slot;
+	Relation	heap;
 	BlockNumber heap_blocks;	/* as last seen */
 
 	/* progress */
@@ -90,6 +91,25 @@ unpack_tid(uint64 packed, ItemPointer tid)
 				   (OffsetNumber) (packed & 0xFFFF));
 }
 
+/*
+ * A TID that cannot be one of the table's comes from a damaged index, and the
+ * heap would complain about itself.
+ */
+static void
+check_tid(VegoScan *scan, VegoNodeId id, const VegoSlot *slot)
+{
+	const VegoGeometry *geometry = &scan->nodes->geometry;
+	BlockNumber block = ItemPointerGetBlockNumberNoCheck(&slot->tid);
+
+	if (likely(block < scan->heap_blocks))
+		return;
+	scan->heap_blocks = RelationGetNumberOfBlocks(scan->heap);
+	if (block >= scan->heap_blocks)
+		vego_report_corrupted(scan->nodes->rel, vego_node_block(geometry, id),
+							  vego_node_slot(geometry, id),
+							  "its row lies beyond the end of the table");
+}
+
 /* A search's live node becomes a candidate. */
 static void
 keep_candidate(void *arg, VegoNodeId id, double rank, const VegoSlot *slot)
@@ -97,6 +117,7 @@ keep_candidate(void *arg, VegoNodeId id, double rank, const VegoSlot *slot)
 	VegoScan   *scan = arg;
 	float		step = vego_slot_factors(&scan->nodes->geometry, slot)->step;
 
+	check_tid(scan, id, slot);
 	scan->largest_step = Max(scan->largest_step, step);
 	vego_heap_push(&scan->candidates,
 				   vego_query_bound(&scan->query, rank, step),
@@ -137,6 +158,7 @@ open_scan(IndexScanDesc desc, VegoScan *scan)
 											  ALLOCSET_DEFAULT_SIZES);
 	scan->nodes = vego_nodes_open(index);
 	scan->nodes->snapshot = desc->xs_snapshot;
+	scan->heap = desc->heapRelation;
 	scan->opclass = vego_opclass(index);
 	scan->distance = index_getprocinfo(index, 1, VEGO_DISTANCE_PROC);
 	scan->collation = index->rd_indcollation[0];
@@ -220,28 +242,6 @@ start_scan(IndexScanDesc desc, VegoScan *scan)
 	scan->started = true;
 }
 
-/*
- * A TID that cannot be one of the table's comes from a damaged index, and the
- * heap would complain about itself.
- */
-static void
-check_tid(VegoScan *scan, IndexScanDesc desc, const ItemPointerData *tid)
-{
-	BlockNumber block = ItemPointerGetBlockNumberNoCheck(tid);
-
-	if (likely(block < scan->heap_blocks))
-		return;
-	scan->heap_blocks = RelationGetNumberOfBlocks(desc->heapRelation);
-	if (block >= scan->heap_blocks)
-		ereport(ERROR,
-				(errcode(ERRCODE_INDEX_CORRUPTED),
-				 errmsg("index \"%s\" is damaged: it points to block %u of table \"%s\", which has %u",
-						RelationGetRelationName(desc->indexRelation), block,
-						RelationGetRelationName(desc->heapRelation),
-						scan->heap_blocks),
-				 errhint("Please REINDEX it.")));
-}
-
 /* The next row in the order of the index's blocks. */
 static bool
 next_unordered(IndexScanDesc desc, VegoScan *scan)
@@ -252,12 +252,15 @@ next_unordered(IndexScanDesc desc, VegoScan *scan)
 	{
 		while (scan->block_next < geometry->per_page)
 		{
+			int			place = scan->block_next++;
 			VegoSlot   *slot = (VegoSlot *)
-				(scan->block_slots + scan->block_next++ * geometry->slot_bytes);
+				(scan->block_slots + place * geometry->slot_bytes);
 
 			if (slot->kind == VEGO_SLOT_LIVE && slot->level == 0)
 			{
-				check_tid(scan, desc, &slot->tid);
+				/* block is the next to be read */
+				check_tid(scan, vego_node_id(geometry, scan->block - 1, place),
+						  slot);
 				desc->xs_heaptid = slot->tid;
 				return true;
 			}
@@ -288,7 +291,6 @@ fetch_candidate(VegoScan *scan, IndexScanDesc desc)
 	bool		isnull[INDEX_MAX_KEYS];
 
 	unpack_tid(packed, &tid);
-	check_tid(scan, desc, &tid);
 	counters->rows_fetched++;
 	if (table_index_fetch_tuple(scan->fetch, &tid, desc->xs_snapshot,
 								scan->slot, &call_again, &all_dead))
