@@ -21,6 +21,7 @@
 
 #include "am.h"
 #include "compat.h"
+#include "exact_build.h"
 #include "opclass.h"
 #include "options.h"
 #include "page.h"
@@ -55,6 +56,7 @@ typedef struct VegoBuild
 	uint8	   *codes;
 	double		radius2;		/* largest squared norm */
 	float	   *scratch;
+	VegoExactSpool *spool;		/* NULL unless exact vectors are kept */
 
 	/* first rows, before there is a centre */
 	bool		has_centre;
@@ -80,6 +82,7 @@ enum
 	SUBPHASE_GRAPH,				/* and those of partition.h behind it */
 	SUBPHASE_UPPER = SUBPHASE_GRAPH + VEGO_PHASE_ATTACH + 1,
 	SUBPHASE_WRITE,
+	SUBPHASE_EXACT,
 	SUBPHASE_LOG
 };
 
@@ -106,6 +109,8 @@ vegobuildphasename(int64 phase)
 			return "building upper levels";
 		case SUBPHASE_WRITE:
 			return "writing pages";
+		case SUBPHASE_EXACT:
+			return "writing exact vectors";
 		case SUBPHASE_LOG:
 			return "logging pages";
 		default:
@@ -262,14 +267,18 @@ scan_row(Relation index, ItemPointer tid, Datum *values, bool *isnull,
 {
 	VegoBuild  *build = state;
 	MemoryContext old;
+	Datum		value;
 	const float *x;
 
 	if (isnull[0])
 		return;
 	old = MemoryContextSwitchTo(build->row_context);
-	x = vego_value_elements(index, build->opclass, values[0],
-							build->shape.dims);
+	value = PointerGetDatum(PG_DETOAST_DATUM(values[0]));
+	x = vego_value_elements(index, build->opclass, value, build->shape.dims);
 	MemoryContextSwitchTo(build->context);
+	if (build->spool)
+		vego_exact_spool_add(build->spool, tid,
+							 vego_value_bytes(build->opclass, value));
 	if (build->has_centre)
 		add_row(build, tid, x);
 	else
@@ -296,6 +305,8 @@ scan_heap(VegoBuild *build, IndexInfo *info)
 	build->waiting_tids = palloc(build->waiting_room *
 								 sizeof(ItemPointerData));
 	build->scratch = palloc(dims * sizeof(float));
+	if (build->shape.exact != VEGO_EXACT_OFF)
+		build->spool = vego_exact_spool_begin();
 
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, SUBPHASE_SCAN);
 	build->reltuples = table_index_build_scan(build->heap, build->index, info,
@@ -427,6 +438,13 @@ make_meta(const VegoBuild *build)
 	meta.bits = build->shape.bits;
 	meta.dims = build->shape.dims;
 	meta.m = build->shape.m;
+	meta.exact = build->shape.exact;
+	if (meta.exact != VEGO_EXACT_OFF)
+	{
+		meta.element_bytes = build->opclass->element_bytes;
+		meta.value_bytes = build->shape.dims * meta.element_bytes;
+		meta.stored_bytes = vego_exact_expected_bytes(&meta);
+	}
 	meta.has_centre = build->centre != NULL;
 	meta.radius = build->coder.radius;
 	meta.entry = VEGO_NO_NODE;
@@ -477,7 +495,7 @@ write_nodes(VegoBuild *build)
 	uint64		done = 0;
 
 	vego_geometry_init(&geometry, build->shape.dims, build->shape.bits,
-					   build->shape.m);
+					   build->shape.m, build->shape.exact);
 	for (int at = 0; at < build->levels; at++)
 		total += build->level[at].count;
 
@@ -518,6 +536,12 @@ write_nodes(VegoBuild *build)
 }
 
 static void
+report_exact(int64 done, int64 total)
+{
+	report_progress(SUBPHASE_EXACT, done, total);
+}
+
+static void
 init_build(VegoBuild *build, Relation heap, Relation index)
 {
 	memset(build, 0, sizeof(*build));
@@ -552,6 +576,8 @@ vegobuild(Relation heap, Relation index, IndexInfo *indexInfo)
 	meta = make_meta(&build);
 	write_meta(index, MAIN_FORKNUM, &meta, build.centre);
 	write_nodes(&build);
+	if (build.spool)
+		vego_exact_build(index, &meta, build.spool, report_exact);
 	if (RelationNeedsWAL(index))
 	{
 		report_progress(SUBPHASE_LOG, 0, 0);

@@ -51,6 +51,7 @@ typedef struct Insertion
 	const VegoFactors *factors;
 	const uint8 *code;
 	ItemPointer tid;
+	VegoExactPlace exact;
 	int			level;			/* its highest */
 	int			ef_construction;
 	bool		locked;			/* the entry lock is held */
@@ -125,7 +126,10 @@ write_slots(VegoNodes *nodes, Insertion *insertion)
 		VegoCopies	   *near = &insertion->near[level];
 
 		if (level == 0)
+		{
 			slot->tid = *insertion->tid;
+			vego_slot_set_exact(&nodes->geometry, slot, insertion->exact);
+		}
 		else
 			vego_slot_set_down(slot, below);
 		vego_links_choose(nodes, slot, near);
@@ -204,8 +208,8 @@ search_levels(VegoNodes *nodes, Insertion *insertion)
 
 void
 vego_graph_insert(VegoNodes *nodes, const VegoFactors *factors,
-				  const uint8 *code, ItemPointer tid, int level,
-				  int ef_construction)
+				  const uint8 *code, ItemPointer tid, VegoExactPlace exact,
+				  int level, int ef_construction)
 {
 	Insertion	insertion;
 
@@ -217,6 +221,7 @@ vego_graph_insert(VegoNodes *nodes, const VegoFactors *factors,
 	insertion.factors = factors;
 	insertion.code = code;
 	insertion.tid = tid;
+	insertion.exact = exact;
 	insertion.ef_construction = ef_construction;
 
 	for (;;)

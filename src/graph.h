@@ -95,10 +95,12 @@ extern bool vego_search_sweep_block(VegoSearch *search, BlockNumber block,
 /*
  * Inserts a node: its slots on all its levels, links and back links, and the
  * entry if it becomes it.  The level is a wish: at most one above the entry.
+ * `exact` is where its vector is, in an index that keeps them.
  * Allocates in the current memory context; the caller resets it.
  */
 extern void vego_graph_insert(VegoNodes *nodes, const VegoFactors *factors,
-							  const uint8 *code, ItemPointer tid, int level,
+							  const uint8 *code, ItemPointer tid,
+							  VegoExactPlace exact, int level,
 							  int ef_construction);
 
 /* Tells whether a node may serve a purpose. */

@@ -28,6 +28,7 @@
 #include "utils/snapmgr.h"
 
 #include "am.h"
+#include "exact.h"
 #include "graph.h"
 #include "opclass.h"
 #include "options.h"
@@ -38,6 +39,14 @@
  * nodes are expanded for each row that is returned.
  */
 #define LOOK_AHEAD 2
+
+/* An expanded node whose vector the index has. */
+typedef struct Found
+{
+	VegoNodeId	id;
+	ItemPointerData tid;
+	VegoExactPlace place;
+} Found;
 
 typedef struct VegoScan
 {
@@ -65,10 +74,14 @@ typedef struct VegoScan
 	bool		started;
 	bool		unordered;		/* every distance is NULL or NaN */
 	bool		exhausted;		/* the graph, and then every block */
-	VegoHeap	candidates;		/* TIDs by bound */
+	VegoHeap	candidates;		/* by bound: TIDs, or numbers of found */
+	Found	   *found;			/* where the index keeps exact vectors */
+	uint64		found_count;
+	uint64		found_room;
 	VegoHeap	rows;			/* TIDs by exact distance */
 	float		largest_step;	/* of the codes seen */
 	double		last_distance;
+	double		distance_before;	/* that, before the last row */
 	uint64		returned;
 
 	/* unordered scans go block by block */
@@ -110,6 +123,35 @@ check_tid(VegoScan *scan, VegoNodeId id, const VegoSlot *slot)
 							  "its row lies beyond the end of the table");
 }
 
+static inline bool
+keeps_exact(const VegoScan *scan)
+{
+	return scan->nodes->meta.exact != VEGO_EXACT_OFF;
+}
+
+/* Keeps what is needed to read the node's vector; returns its number. */
+static uint64
+keep_found(VegoScan *scan, VegoNodeId id, const VegoSlot *slot)
+{
+	Found	   *found;
+
+	if (scan->found_count == scan->found_room)
+	{
+		scan->found_room = Max(128, 2 * scan->found_room);
+		if (scan->found == NULL)
+			scan->found = MemoryContextAlloc(scan->context,
+											 scan->found_room * sizeof(Found));
+		else
+			scan->found = repalloc_huge(scan->found,
+										scan->found_room * sizeof(Found));
+	}
+	found = &scan->found[scan->found_count];
+	found->id = id;
+	found->tid = slot->tid;
+	found->place = vego_slot_exact(&scan->nodes->geometry, slot);
+	return scan->found_count++;
+}
+
 /* A search's live node becomes a candidate. */
 static void
 keep_candidate(void *arg, VegoNodeId id, double rank, const VegoSlot *slot)
@@ -121,6 +163,7 @@ keep_candidate(void *arg, VegoNodeId id, double rank, const VegoSlot *slot)
 	scan->largest_step = Max(scan->largest_step, step);
 	vego_heap_push(&scan->candidates,
 				   vego_query_bound(&scan->query, rank, step),
+				   keeps_exact(scan) ? keep_found(scan, id, slot) :
 				   pack_tid(&slot->tid));
 }
 
@@ -167,6 +210,8 @@ open_scan(IndexScanDesc desc, VegoScan *scan)
 					 keep_candidate, scan);
 	vego_heap_init(&scan->candidates, 128);
 	vego_heap_init(&scan->rows, 128);
+	if (keeps_exact(scan))
+		return;
 
 	scan->index_info = BuildIndexInfo(index);
 	scan->estate = CreateExecutorState();
@@ -218,12 +263,15 @@ start_scan(IndexScanDesc desc, VegoScan *scan)
 		open_scan(desc, scan);
 	else
 		vego_nodes_refresh(scan->nodes);
-	table_index_fetch_reset(scan->fetch);
+	if (scan->fetch)
+		table_index_fetch_reset(scan->fetch);
 	vego_heap_clear(&scan->candidates);
 	vego_heap_clear(&scan->rows);
 	scan->exhausted = false;
 	scan->largest_step = 0.0f;
+	scan->found_count = 0;
 	scan->last_distance = -DBL_MAX;
+	scan->distance_before = -DBL_MAX;
 	scan->returned = 0;
 	scan->block = scan->nodes->geometry.first_block;
 	scan->block_next = scan->nodes->geometry.per_page;
@@ -314,6 +362,51 @@ fetch_candidate(VegoScan *scan, IndexScanDesc desc)
 }
 
 /*
+ * Reads the vector of the nearest candidate from the index.  Whether its row
+ * is visible is for the executor to find out, which fetches what is returned
+ * and asks for more in place of what it does not see.
+ */
+static void
+read_candidate(VegoScan *scan)
+{
+	Found	   *found = &scan->found[vego_heap_pop(&scan->candidates).value];
+	MemoryContext old = MemoryContextSwitchTo(scan->row_context);
+	VegoExactValue value;
+
+	if (vego_exact_fetch(scan->nodes, found->id, &found->tid, found->place,
+						 &value))
+	{
+		Datum		restored = scan->opclass->restore(value.bytes,
+													  value.length);
+		Datum		distance;
+		int			dims;
+
+		scan->opclass->elements(restored, &dims);
+		if (dims != scan->nodes->coder.dims)
+			vego_exact_report(scan->nodes->rel, found->place,
+							  "exact vector has other dimensions");
+		distance = FunctionCall2Coll(scan->distance, scan->collation,
+									 restored, scan->query_value);
+		vego_heap_push(&scan->rows, DatumGetFloat8(distance),
+					   pack_tid(&found->tid));
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(scan->row_context);
+}
+
+/*
+ * The executor did not return the last row, since it is dead to everybody: then
+ * it is no reason to withhold others.
+ */
+static void
+take_back_last(VegoScan *scan)
+{
+	scan->last_distance = scan->distance_before;
+	scan->returned--;
+	vego_nodes_counters(scan->nodes)->rows_returned--;
+}
+
+/*
  * Goes on searching when what is known does not settle the next row: wider,
  * and once the graph is exhausted, through all blocks for what no link leads
  * to.
@@ -378,11 +471,15 @@ next_ordered(IndexScanDesc desc, VegoScan *scan)
 		if (scan->candidates.count > 0 && candidate <= row)
 		{
 			CHECK_FOR_INTERRUPTS();
-			fetch_candidate(scan, desc);
+			if (keeps_exact(scan))
+				read_candidate(scan);
+			else
+				fetch_candidate(scan, desc);
 			continue;
 		}
 
 		item = vego_heap_pop(&scan->rows);
+		scan->distance_before = scan->last_distance;
 		if (item.key < scan->last_distance)
 		{
 			if (vego_guc_order == VEGO_ORDER_STRICT)
@@ -409,6 +506,8 @@ vegogettuple(IndexScanDesc desc, ScanDirection dir)
 
 	if (!scan->started)
 		start_scan(desc, scan);
+	else if (desc->kill_prior_tuple && scan->returned > 0 && keeps_exact(scan))
+		take_back_last(scan);
 	desc->xs_recheck = false;
 	desc->xs_recheckorderby = false;
 	return scan->unordered ?
