@@ -47,6 +47,7 @@ OBJS = \
 	src/partition_leaves.o \
 	src/partition_links.o \
 	src/partition_order.o \
+	src/plan.o \
 	src/repair.o \
 	src/scan.o \
 	src/search.o \
@@ -82,6 +83,7 @@ REGRESS = \
 	index_ddl \
 	index_vacuum \
 	index_order \
+	index_plan \
 	index_values \
 	check \
 	stats
