@@ -102,8 +102,11 @@ extern bool vego_nodes_read_block(VegoNodes *nodes, BlockNumber block,
 								  BufferAccessStrategy strategy,
 								  char *slots);
 
-/* Writes a new node into a free slot, one WAL record; returns its id. */
-extern VegoNodeId vego_nodes_insert(VegoNodes *nodes, const VegoSlot *slot);
+/*
+ * Writes a new node into a free slot, one WAL record; returns its id, by which
+ * the slot given is checked from now on.
+ */
+extern VegoNodeId vego_nodes_insert(VegoNodes *nodes, VegoSlot *slot);
 
 /*
  * A change of one node's links.  `before` is the slot as read: the change is
@@ -138,9 +141,10 @@ typedef VegoVerdict (*VegoJudge) (void *arg, VegoNodeId id,
 								  const VegoSlot *slot);
 
 /*
- * Shows the judge every slot of a block once, under an exclusive lock, and
- * does as it says; one WAL record if anything changes.  Returns how many slots
- * changed.  Errors: ERRCODE_INDEX_CORRUPTED as for reads.
+ * Shows the judge a copy of every slot of a block, once, and does as it says
+ * with those that are the same still; one WAL record if anything changes.
+ * Returns how many slots changed.  Errors: ERRCODE_INDEX_CORRUPTED as for
+ * reads.
  */
 extern int	vego_nodes_judge_block(VegoNodes *nodes, BlockNumber block,
 								   BufferAccessStrategy strategy,
