@@ -30,6 +30,7 @@
 #define MAX_LENGTH 2100
 #define MAX_DIMENSIONS 16384
 #define MAX_ROWS 29
+#define MAX_CODES 7
 #define CANARY 0xA5
 #define CANARY_BYTES 64
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))
@@ -43,7 +44,7 @@ typedef struct Arena
 } Arena;
 
 /* One for each array that a kernel is given at the same time. */
-static Arena arenas[6];
+static Arena arenas[2 + MAX_CODES];
 
 #define ARENA_BYTES (1 << 20)
 #define AT_FRONT (-1)
@@ -493,37 +494,49 @@ test_quantize(const VegoKernels *k, const Case *c)
 
 /* ---- A query against a code ---- */
 
-static const char *
-test_query_dot8(const VegoKernels *k, const Case *c)
-{
-	uint8_t    *code = codes(0, c->n, c);
-	int8_t	   *high = halves(1, c->n, -127, 127, c);
-	int8_t	   *low = halves(2, c->n, -64, 63, c);
-	int64_t		got = k->query_dot8(code, high, low, c->n);
-	int64_t		expected = vego_kernels_scalar.query_dot8(code, high, low,
-														  c->n);
+typedef void (*QueryDots) (const uint8_t *const *codes, int count,
+						   const int8_t *high, const int8_t *low, int bytes,
+						   int64_t *dots);
 
-	if (got != expected)
-		return fail(c, "%lld, not %lld", (long long) got,
-					(long long) expected);
-	return NULL;
+/* Several codes, of some bytes, against one query. */
+static const char *
+test_query_dots(const Case *c, int bytes, int8_t *high, int8_t *low,
+				QueryDots kernel, QueryDots scalar)
+{
+	const uint8_t *several[MAX_CODES] = {NULL};
+	int			count = (c->n + c->shift + 1 + (int) c->pattern) %
+		(MAX_CODES + 1);
+	int64_t		got[MAX_CODES + 1];
+	int64_t		expected[MAX_CODES];
+
+	for (int i = 0; i < count; i++)
+		several[i] = codes(2 + i, bytes, c);
+	got[count] = CANARY;
+	kernel(several, count, high, low, bytes, got);
+	scalar(several, count, high, low, bytes, expected);
+	for (int i = 0; i < count; i++)
+		if (got[i] != expected[i])
+			return fail(c, "code %d of %d: %lld, not %lld", i, count,
+						(long long) got[i], (long long) expected[i]);
+	return got[count] == CANARY ? NULL : fail(c, "one result too many");
 }
 
 static const char *
-test_query_dot4(const VegoKernels *k, const Case *c)
+test_query_dots8(const VegoKernels *k, const Case *c)
+{
+	return test_query_dots(c, c->n, halves(0, c->n, -127, 127, c),
+						   halves(1, c->n, -64, 63, c),
+						   k->query_dots8, vego_kernels_scalar.query_dots8);
+}
+
+static const char *
+test_query_dots4(const VegoKernels *k, const Case *c)
 {
 	int			bytes = c->n / 2;
-	uint8_t    *code = codes(0, bytes, c);
-	int8_t	   *high = halves(1, 2 * bytes, -127, 127, c);
-	int8_t	   *low = halves(2, 2 * bytes, -64, 63, c);
-	int64_t		got = k->query_dot4(code, high, low, bytes);
-	int64_t		expected = vego_kernels_scalar.query_dot4(code, high, low,
-														  bytes);
 
-	if (got != expected)
-		return fail(c, "%lld, not %lld", (long long) got,
-					(long long) expected);
-	return NULL;
+	return test_query_dots(c, bytes, halves(0, 2 * bytes, -127, 127, c),
+						   halves(1, 2 * bytes, -64, 63, c),
+						   k->query_dots4, vego_kernels_scalar.query_dots4);
 }
 
 static const char *
@@ -757,8 +770,8 @@ static const struct
 	{"cosine_sums", test_cosine_sums},
 	{"centre", test_centre},
 	{"quantize", test_quantize},
-	{"query_dot8", test_query_dot8},
-	{"query_dot4", test_query_dot4},
+	{"query_dots8", test_query_dots8},
+	{"query_dots4", test_query_dots4},
 	{"query_l1_8", test_query_l1_8},
 	{"query_l1_4", test_query_l1_4},
 	{"code_dot8", test_code_dot8},

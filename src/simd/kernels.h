@@ -108,18 +108,20 @@ typedef struct VegoKernels
 							 int64_t *squares);
 
 	/*
-	 * A query against a code.  The query is 128 * high[i] + low[i], with high
-	 * in -127..127 and low in -64..63.  Returns the exact sum of code[i] times
-	 * that; at most 16,384 dimensions.
+	 * A query against some codes.  The query is 128 * high[i] + low[i], with
+	 * high in -127..127 and low in -64..63.  dots[c] = the exact sum of
+	 * codes[c][i] times that; at most 16,384 dimensions.
 	 *
 	 * Four-bit codes hold dimension j in the low half of byte j and dimension
 	 * bytes + j in its high half; high and low then have 2 * bytes elements in
 	 * order of dimension.
 	 */
-	int64_t		(*query_dot8) (const uint8_t *code, const int8_t *high,
-							   const int8_t *low, int n);
-	int64_t		(*query_dot4) (const uint8_t *code, const int8_t *high,
-							   const int8_t *low, int bytes);
+	void		(*query_dots8) (const uint8_t *const *codes, int count,
+								const int8_t *high, const int8_t *low, int n,
+								int64_t *dots);
+	void		(*query_dots4) (const uint8_t *const *codes, int count,
+								const int8_t *high, const int8_t *low,
+								int bytes, int64_t *dots);
 
 	/* sum of |query[i] - (lo + step * code[i])|; n counts dimensions */
 	float		(*query_l1_8) (const uint8_t *code, const float *query,

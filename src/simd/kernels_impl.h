@@ -260,67 +260,125 @@ query_step4(QuerySums acc, VB code, VB high, VB low)
 	return acc;
 }
 
-static int64_t
-query_dot8(const uint8_t *code, const int8_t *high, const int8_t *low, int n)
+/*
+ * Several codes at a time, so that the query is loaded once for all of them
+ * and their chains of additions overlap.
+ */
+#define QUERY_CODES 4
+
+static ALWAYS_INLINE void
+query_tile8(const int count, const uint8_t *const *codes, const int8_t *high,
+			const int8_t *low, int n, int64_t *dots)
 {
-	QuerySums	acc0 = {vi_zero(), vi_zero()};
-	QuerySums	acc1 = acc0;
+	QuerySums	acc[QUERY_CODES];
 	int			i = 0;
 
-	for (; i + 2 * BYTE_LANES <= n; i += 2 * BYTE_LANES)
-	{
-		acc0 = query_step8(acc0, vb_load(code + i), vb_load(high + i),
-						   vb_load(low + i));
-		acc1 = query_step8(acc1, vb_load(code + i + BYTE_LANES),
-						   vb_load(high + i + BYTE_LANES),
-						   vb_load(low + i + BYTE_LANES));
-	}
+#pragma GCC unroll 4
+	for (int c = 0; c < count; c++)
+		acc[c].high = acc[c].low = vi_zero();
 	for (; i + BYTE_LANES <= n; i += BYTE_LANES)
-		acc0 = query_step8(acc0, vb_load(code + i), vb_load(high + i),
-						   vb_load(low + i));
-	if (i < n)
-		acc1 = query_step8(acc1, vb_load_part(code + i, n - i),
-						   vb_load_part(high + i, n - i),
-						   vb_load_part(low + i, n - i));
+	{
+		VB			high_bytes = vb_load(high + i);
+		VB			low_bytes = vb_load(low + i);
 
-	return vi_sum_query(vi_add(acc0.high, acc1.high),
-						vi_add(acc0.low, acc1.low));
+#pragma GCC unroll 4
+		for (int c = 0; c < count; c++)
+			acc[c] = query_step8(acc[c], vb_load(codes[c] + i), high_bytes,
+								 low_bytes);
+	}
+	if (i < n)
+	{
+		VB			high_bytes = vb_load_part(high + i, n - i);
+		VB			low_bytes = vb_load_part(low + i, n - i);
+
+#pragma GCC unroll 4
+		for (int c = 0; c < count; c++)
+			acc[c] = query_step8(acc[c], vb_load_part(codes[c] + i, n - i),
+								 high_bytes, low_bytes);
+	}
+#pragma GCC unroll 4
+	for (int c = 0; c < count; c++)
+		dots[c] = vi_sum_query(acc[c].high, acc[c].low);
 }
 
-static int64_t
-query_dot4(const uint8_t *code, const int8_t *high, const int8_t *low,
-		   int bytes)
+static ALWAYS_INLINE void
+query_tile4(const int count, const uint8_t *const *codes, const int8_t *high,
+			const int8_t *low, int bytes, int64_t *dots)
 {
-	QuerySums	acc0 = {vi_zero(), vi_zero()};
-	QuerySums	acc1 = acc0;
+	QuerySums	acc[QUERY_CODES];
 	int			i = 0;
 
+#pragma GCC unroll 4
+	for (int c = 0; c < count; c++)
+		acc[c].high = acc[c].low = vi_zero();
 	for (; i + BYTE_LANES <= bytes; i += BYTE_LANES)
 	{
-		VB			codes = vb_load(code + i);
+		VB			high0 = vb_load(high + i);
+		VB			low0 = vb_load(low + i);
+		VB			high1 = vb_load(high + bytes + i);
+		VB			low1 = vb_load(low + bytes + i);
 
-		acc0 = query_step4(acc0, vb_low_half(codes), vb_load(high + i),
-						   vb_load(low + i));
-		acc1 = query_step4(acc1, vb_high_half(codes),
-						   vb_load(high + bytes + i),
-						   vb_load(low + bytes + i));
+#pragma GCC unroll 4
+		for (int c = 0; c < count; c++)
+		{
+			VB			both = vb_load(codes[c] + i);
+
+			acc[c] = query_step4(acc[c], vb_low_half(both), high0, low0);
+			acc[c] = query_step4(acc[c], vb_high_half(both), high1, low1);
+		}
 	}
 	if (i < bytes)
 	{
 		int			rest = bytes - i;
-		VB			codes = vb_load_part(code + i, rest);
+		VB			high0 = vb_load_part(high + i, rest);
+		VB			low0 = vb_load_part(low + i, rest);
+		VB			high1 = vb_load_part(high + bytes + i, rest);
+		VB			low1 = vb_load_part(low + bytes + i, rest);
 
-		acc0 = query_step4(acc0, vb_low_half(codes),
-						   vb_load_part(high + i, rest),
-						   vb_load_part(low + i, rest));
-		acc1 = query_step4(acc1, vb_high_half(codes),
-						   vb_load_part(high + bytes + i, rest),
-						   vb_load_part(low + bytes + i, rest));
+#pragma GCC unroll 4
+		for (int c = 0; c < count; c++)
+		{
+			VB			both = vb_load_part(codes[c] + i, rest);
+
+			acc[c] = query_step4(acc[c], vb_low_half(both), high0, low0);
+			acc[c] = query_step4(acc[c], vb_high_half(both), high1, low1);
+		}
 	}
-
-	return vi_sum_query(vi_add(acc0.high, acc1.high),
-						vi_add(acc0.low, acc1.low));
+#pragma GCC unroll 4
+	for (int c = 0; c < count; c++)
+		dots[c] = vi_sum_query(acc[c].high, acc[c].low);
 }
+
+/* Tiles of constant size, for which the compiler keeps all in registers. */
+#define TAKE_QUERY_TILES(tile) \
+	for (; count >= QUERY_CODES; count -= QUERY_CODES) \
+	{ \
+		tile(QUERY_CODES, codes, high, low, n, dots); \
+		codes += QUERY_CODES; \
+		dots += QUERY_CODES; \
+	} \
+	if (count == 3) \
+		tile(3, codes, high, low, n, dots); \
+	else if (count == 2) \
+		tile(2, codes, high, low, n, dots); \
+	else if (count == 1) \
+		tile(1, codes, high, low, n, dots);
+
+static void
+query_dots8(const uint8_t *const *codes, int count, const int8_t *high,
+			const int8_t *low, int n, int64_t *dots)
+{
+	TAKE_QUERY_TILES(query_tile8)
+}
+
+static void
+query_dots4(const uint8_t *const *codes, int count, const int8_t *high,
+			const int8_t *low, int n, int64_t *dots)
+{
+	TAKE_QUERY_TILES(query_tile4)
+}
+
+#undef TAKE_QUERY_TILES
 
 static ALWAYS_INLINE VI
 whole_byte(VI bytes)
@@ -528,8 +586,8 @@ const VegoKernels KERNEL_TABLE = {
 	.cosine_sums = cosine_sums,
 	.centre = centre,
 	.quantize = quantize,
-	.query_dot8 = query_dot8,
-	.query_dot4 = query_dot4,
+	.query_dots8 = query_dots8,
+	.query_dots4 = query_dots4,
 	.query_l1_8 = query_l1_8,
 	.query_l1_4 = query_l1_4,
 	.code_dot8 = code_dot8,
@@ -544,4 +602,5 @@ const VegoKernels KERNEL_TABLE = {
 #undef FLOAT_LANES
 #undef BYTE_LANES
 #undef BLOCK_ROWS
+#undef QUERY_CODES
 #undef ALWAYS_INLINE

@@ -98,28 +98,37 @@ quantize(const float *x, int n, float lo, float inverse_step, int top,
 	return sum;
 }
 
-static int64_t
-query_dot8(const uint8_t *code, const int8_t *high, const int8_t *low, int n)
+static void
+query_dots8(const uint8_t *const *codes, int count, const int8_t *high,
+			const int8_t *low, int n, int64_t *dots)
 {
-	int64_t		sum = 0;
+	for (int c = 0; c < count; c++)
+	{
+		const uint8_t *code = codes[c];
+		int64_t		sum = 0;
 
-	for (int i = 0; i < n; i++)
-		sum += code[i] * (128 * high[i] + low[i]);
-	return sum;
+		for (int i = 0; i < n; i++)
+			sum += code[i] * (128 * high[i] + low[i]);
+		dots[c] = sum;
+	}
 }
 
-static int64_t
-query_dot4(const uint8_t *code, const int8_t *high, const int8_t *low,
-		   int bytes)
+static void
+query_dots4(const uint8_t *const *codes, int count, const int8_t *high,
+			const int8_t *low, int bytes, int64_t *dots)
 {
-	int64_t		sum = 0;
-
-	for (int i = 0; i < bytes; i++)
+	for (int c = 0; c < count; c++)
 	{
-		sum += (code[i] & 15) * (128 * high[i] + low[i]);
-		sum += (code[i] >> 4) * (128 * high[bytes + i] + low[bytes + i]);
+		const uint8_t *code = codes[c];
+		int64_t		sum = 0;
+
+		for (int i = 0; i < bytes; i++)
+		{
+			sum += (code[i] & 15) * (128 * high[i] + low[i]);
+			sum += (code[i] >> 4) * (128 * high[bytes + i] + low[bytes + i]);
+		}
+		dots[c] = sum;
 	}
-	return sum;
 }
 
 static float
@@ -236,8 +245,8 @@ const VegoKernels vego_kernels_scalar = {
 	.cosine_sums = cosine_sums,
 	.centre = centre,
 	.quantize = quantize,
-	.query_dot8 = query_dot8,
-	.query_dot4 = query_dot4,
+	.query_dots8 = query_dots8,
+	.query_dots4 = query_dots4,
 	.query_l1_8 = query_l1_8,
 	.query_l1_4 = query_l1_4,
 	.code_dot8 = code_dot8,
