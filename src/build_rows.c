@@ -4,7 +4,8 @@
  *
  * Every process of the team scans a part of the heap and codes its rows into
  * memory of its own.  When all have finished the leader knows how many rows
- * there are, and everyone copies theirs to shared memory.
+ * there are, and everyone copies theirs to shared memory, in the order of the
+ * heap: so the index does not depend on who has read what.
  */
 #include "postgres.h"
 
@@ -13,6 +14,7 @@
 #include "commands/progress.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
+#include "storage/bufmgr.h"
 #include "utils/backend_progress.h"
 #include "utils/memutils.h"
 
@@ -34,7 +36,6 @@ typedef struct RowsPart
 	double		reltuples;
 	double		radius2;
 	uint32		count;
-	uint32		start;			/* of its rows among all, says the leader */
 	bool		broken_hot_chain;
 } RowsPart;
 
@@ -45,9 +46,10 @@ typedef struct Notice
 	RowsPart	parts[FLEXIBLE_ARRAY_MEMBER];	/* one a worker */
 } Notice;
 
-/* Where rows go. */
+/* Where rows go: by heap block, which one process has read as a whole. */
 typedef struct RowsOrder
 {
+	VegoReference starts;		/* of each block's rows among all */
 	VegoReference tids;
 	VegoReference factors;
 	VegoReference codes;
@@ -300,39 +302,84 @@ vego_build_scan_part(VegoBuild *build)
 	part->broken_hot_chain = info->ii_BrokenHotChain;
 }
 
-/* Copies this process's rows to where all rows are, from `start` on. */
 static void
-hand_over(VegoBuild *build, uint32 start, ItemPointerData *tids,
-		  VegoFactors *factors, uint8 *codes)
+free_rows(VegoBuild *build)
 {
-	Size		code_bytes = build->coder.code_bytes;
-
 	if (build->room > 0)
 	{
-		memcpy(tids + start, build->tids,
-			   build->count * sizeof(ItemPointerData));
-		memcpy(factors + start, build->factors,
-			   build->count * sizeof(VegoFactors));
-		memcpy(codes + start * code_bytes, build->codes,
-			   build->count * code_bytes);
 		pfree(build->tids);
 		pfree(build->factors);
 		pfree(build->codes);
 	}
 	build->room = 0;
+}
+
+/* How many of this process's rows, from i on, are in the same heap block. */
+static uint32
+rows_in_block(const VegoBuild *build, uint32 i)
+{
+	BlockNumber block = ItemPointerGetBlockNumber(&build->tids[i]);
+	uint32		end = i + 1;
+
+	while (end < build->count &&
+		   ItemPointerGetBlockNumber(&build->tids[end]) == block)
+		end++;
+	return end - i;
+}
+
+static void
+count_rows(const VegoBuild *build, uint32 *counts)
+{
+	uint32		n;
+
+	for (uint32 i = 0; i < build->count; i += n)
+	{
+		n = rows_in_block(build, i);
+		counts[ItemPointerGetBlockNumber(&build->tids[i])] = n;
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Copies this process's rows to where all rows are. */
+static void
+hand_over(VegoBuild *build, const uint32 *starts, ItemPointerData *tids,
+		  VegoFactors *factors, uint8 *codes)
+{
+	Size		code_bytes = build->coder.code_bytes;
+	uint32		n;
+
+	for (uint32 i = 0; i < build->count; i += n)
+	{
+		Size		to = starts[ItemPointerGetBlockNumber(&build->tids[i])];
+
+		n = rows_in_block(build, i);
+		memcpy(tids + to, build->tids + i, n * sizeof(ItemPointerData));
+		memcpy(factors + to, build->factors + i, n * sizeof(VegoFactors));
+		memcpy(codes + to * code_bytes, build->codes + i * code_bytes,
+			   n * code_bytes);
+		CHECK_FOR_INTERRUPTS();
+	}
+	free_rows(build);
 	build->tids = tids;
 	build->factors = factors;
 	build->codes = codes;
 }
 
 void
+vego_build_count_rows(VegoBuild *build)
+{
+	const RowsOrder *order = vego_team_order(build->team);
+
+	count_rows(build, vego_team_array(build->team, order->starts));
+}
+
+void
 vego_build_hand_over_rows(VegoBuild *build)
 {
 	VegoTeam   *team = build->team;
-	Notice	   *notice = vego_team_notice(team);
 	const RowsOrder *order = vego_team_order(team);
 
-	hand_over(build, notice->parts[ParallelWorkerNumber].start,
+	hand_over(build, vego_team_array(team, order->starts),
 			  vego_team_array(team, order->tids),
 			  vego_team_array(team, order->factors),
 			  vego_team_array(team, order->codes));
@@ -349,7 +396,6 @@ sum_parts(VegoBuild *build, IndexInfo *info)
 	{
 		RowsPart   *part = &notice->parts[i];
 
-		part->start = total;
 		total += part->count;
 		check_row_count(build, total);
 		build->reltuples += part->reltuples;
@@ -357,6 +403,21 @@ sum_parts(VegoBuild *build, IndexInfo *info)
 		info->ii_BrokenHotChain |= part->broken_hot_chain;
 	}
 	return total;
+}
+
+/* Counts become starts. */
+static void
+sum_counts(uint32 *counts, BlockNumber blocks)
+{
+	uint32		start = 0;
+
+	for (BlockNumber block = 0; block < blocks; block++)
+	{
+		uint32		count = counts[block];
+
+		counts[block] = start;
+		start += count;
+	}
 }
 
 /*
@@ -367,7 +428,9 @@ static bool
 gather_rows(VegoBuild *build, IndexInfo *info)
 {
 	VegoTeam   *team = build->team;
+	BlockNumber blocks = RelationGetNumberOfBlocks(build->heap);
 	uint32		total;
+	uint32	   *starts;
 	ItemPointerData *tids;
 	VegoFactors *factors;
 	uint8	   *codes;
@@ -375,23 +438,34 @@ gather_rows(VegoBuild *build, IndexInfo *info)
 
 	vego_team_wait(team);
 	total = sum_parts(build, info);
-	tids = vego_team_allocate(team, total * sizeof(ItemPointerData));
-	factors = vego_team_allocate(team, total * sizeof(VegoFactors));
+	starts = vego_team_allocate(team, (Size) blocks * sizeof(uint32));
+	tids = vego_team_allocate(team, (Size) total *
+							  sizeof(ItemPointerData));
+	factors = vego_team_allocate(team, (Size) total *
+								 sizeof(VegoFactors));
 	codes = vego_team_allocate(team, (Size) total * build->coder.code_bytes);
 	if (!vego_team_works(team))
 	{
+		vego_team_release(team, starts);
 		vego_team_release(team, tids);
 		vego_team_release(team, factors);
 		vego_team_release(team, codes);
 		return false;
 	}
+	order.starts = vego_team_reference(team, starts);
 	order.tids = vego_team_reference(team, tids);
 	order.factors = vego_team_reference(team, factors);
 	order.codes = vego_team_reference(team, codes);
-	vego_team_share(team, VEGO_TASK_ROWS, &order, sizeof(order), 0, 0);
-	hand_over(build, 0, tids, factors, codes);
-	build->count = total;
+	memset(starts, 0, (Size) blocks * sizeof(uint32));
+	vego_team_share(team, VEGO_TASK_COUNT_ROWS, &order, sizeof(order), 0, 0);
+	count_rows(build, starts);
 	vego_team_wait(team);
+	sum_counts(starts, blocks);
+	vego_team_share(team, VEGO_TASK_ROWS, &order, sizeof(order), 0, 0);
+	hand_over(build, starts, tids, factors, codes);
+	vego_team_wait(team);
+	build->count = total;
+	vego_team_release(team, starts);
 	return true;
 }
 
@@ -399,13 +473,8 @@ gather_rows(VegoBuild *build, IndexInfo *info)
 static void
 forget_rows(VegoBuild *build)
 {
-	if (build->room > 0)
-	{
-		pfree(build->tids);
-		pfree(build->factors);
-		pfree(build->codes);
-	}
-	build->room = build->count = 0;
+	free_rows(build);
+	build->count = 0;
 	build->radius2 = 0.0;
 	build->has_centre = false;
 	build->centre = NULL;
