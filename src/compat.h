@@ -10,6 +10,7 @@
 
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "storage/smgr.h"
 #include "utils/rel.h"
 
 #if PG_VERSION_NUM < 140000
@@ -55,6 +56,21 @@ vego_compat_extend(Relation rel)
 	return buffer;
 #else
 	return ExtendBufferedRel(BMR_REL(rel), MAIN_FORKNUM, NULL, EB_LOCK_FIRST);
+#endif
+}
+
+/* Zero pages at the end of a relation that nobody else extends. */
+static inline void
+vego_compat_extend_by(Relation rel, BlockNumber first, BlockNumber count)
+{
+#if PG_VERSION_NUM < 160000
+	PGAlignedBlock zero;
+
+	memset(zero.data, 0, BLCKSZ);
+	for (BlockNumber block = first; block < first + count; block++)
+		smgrextend(RelationGetSmgr(rel), MAIN_FORKNUM, block, zero.data, false);
+#else
+	smgrzeroextend(RelationGetSmgr(rel), MAIN_FORKNUM, first, count, false);
 #endif
 }
 
