@@ -15,6 +15,7 @@ DATA = sql/vego--0.1.0.sql
 PGFILEDESC = "vego - vectors and nearest-neighbour index"
 
 OBJS = \
+	src/bit_distance.o \
 	src/block.o \
 	src/build.o \
 	src/check.o \
@@ -51,6 +52,9 @@ OBJS = \
 	src/scan.o \
 	src/search.o \
 	src/vacuum.o \
+	src/sparsevec.o \
+	src/sparsevec_cast.o \
+	src/sparsevec_ops.o \
 	src/validate.o \
 	src/value.o \
 	src/vector.o \
