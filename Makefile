@@ -72,13 +72,17 @@ OBJS = \
 
 REGRESS = \
 	vector_io \
-	vector_binary \
+	types_binary \
+	types_values \
 	vector_cast \
 	vector_ops \
 	vector_functions \
 	vector_distance \
 	vector_aggregates \
-	vector_catalog \
+	halfvec \
+	sparsevec \
+	bit \
+	types_catalog \
 	index_setup \
 	index_basic \
 	index_options \
