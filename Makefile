@@ -15,6 +15,7 @@ DATA = sql/vego--0.1.0.sql
 PGFILEDESC = "vego - vectors and nearest-neighbour index"
 
 OBJS = \
+	src/bit_distance.o \
 	src/block.o \
 	src/build.o \
 	src/build_graph.o \
@@ -56,6 +57,9 @@ OBJS = \
 	src/scan.o \
 	src/search.o \
 	src/vacuum.o \
+	src/sparsevec.o \
+	src/sparsevec_cast.o \
+	src/sparsevec_ops.o \
 	src/validate.o \
 	src/value.o \
 	src/vector.o \
@@ -73,13 +77,17 @@ OBJS = \
 
 REGRESS = \
 	vector_io \
-	vector_binary \
+	types_binary \
+	types_values \
 	vector_cast \
 	vector_ops \
 	vector_functions \
 	vector_distance \
 	vector_aggregates \
-	vector_catalog \
+	halfvec \
+	sparsevec \
+	bit \
+	types_catalog \
 	index_setup \
 	index_basic \
 	index_options \
