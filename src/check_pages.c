@@ -12,6 +12,7 @@
 
 #include "check.h"
 #include "options.h"
+#include "value.h"
 
 static bool
 all_zero(const char *bytes, size_t count)
@@ -147,12 +148,15 @@ check_catalog(VegoCheck *check)
 					 vego_exact_mode_name(meta->exact),
 					 vego_exact_mode_name(exact));
 	if (meta->exact != VEGO_EXACT_OFF &&
-		meta->element_bytes != opclass->element_bytes)
+		(meta->element_bytes != opclass->element_bytes ||
+		 meta->value_bytes != vego_value_most_bytes(opclass, meta->dims)))
 	{
 		check->agrees = false;
 		vego_finding(check, VEGO_META, VEGO_ERROR, 0, -1,
-					 "index keeps elements of %u bytes, but its operator class has %d",
-					 meta->element_bytes, opclass->element_bytes);
+					 "index keeps %u bytes of vectors, %u of each element, but its operator class has %d and %d",
+					 meta->value_bytes, meta->element_bytes,
+					 vego_value_most_bytes(opclass, meta->dims),
+					 opclass->element_bytes);
 	}
 }
 
@@ -275,7 +279,7 @@ slot_blemish(VegoCheck *check, VegoNodeId id, const VegoSlot *slot)
 	const VegoLink *links = vego_slot_links(geometry, slot);
 	const char *bytes = (const char *) slot;
 	VegoExactPlace exact = vego_slot_exact(geometry, slot);
-	int			code_end = geometry->code_offset + geometry->code_bytes;
+	int			used_end = geometry->code_offset + geometry->code_bytes;
 
 	if (slot->kind == VEGO_SLOT_FREE)
 		return all_zero(bytes, geometry->slot_bytes) ? NULL :
@@ -301,7 +305,7 @@ slot_blemish(VegoCheck *check, VegoNodeId id, const VegoSlot *slot)
 	if (slot->unused != 0 ||
 		(slot->level > 0 && slot->tid.ip_posid != 0))
 		return "unused bytes are not zero";
-	if (!all_zero(bytes + code_end, geometry->links_offset - code_end))
+	if (!all_zero(bytes + used_end, geometry->code_end - used_end))
 		return "padding of the code is not zero";
 	return NULL;
 }
@@ -335,7 +339,7 @@ static bool
 same_code(const VegoGeometry *geometry, const VegoSlot *a, const VegoSlot *b)
 {
 	return memcmp(vego_slot_factors(geometry, a), vego_slot_factors(geometry, b),
-				  geometry->links_offset - sizeof(VegoSlot)) == 0;
+				  geometry->code_end - sizeof(VegoSlot)) == 0;
 }
 
 /* Is the slot still what it was when its page was copied? */
@@ -393,7 +397,7 @@ static uint32
 hash_code(const VegoGeometry *geometry, const VegoSlot *slot)
 {
 	return hash_bytes((const unsigned char *) vego_slot_factors(geometry, slot),
-					  geometry->links_offset - sizeof(VegoSlot));
+					  geometry->code_end - sizeof(VegoSlot));
 }
 
 static void

@@ -182,6 +182,49 @@ vego_exact_fetch(VegoNodes *nodes, VegoNodeId id, const ItemPointerData *tid,
 }
 
 /*
+ * Puts what an image has otherwise than the page, from one place to another,
+ * but for what is the same at both ends.
+ */
+static void
+put_difference(VegoPageEdit *edit, Page page, const char *image, int from,
+			   int to)
+{
+	const char *old = (const char *) page;
+
+	while (from < to && old[from] == image[from])
+		from++;
+	while (from < to && old[to - 1] == image[to - 1])
+		to--;
+	if (from < to)
+		vego_edit_put(edit, old + from, image + from, to - from);
+}
+
+/* The page in the buffer becomes its image, in one WAL record. */
+static void
+put_image(VegoNodes *nodes, Buffer buffer, const char *image)
+{
+	Page		page = BufferGetPage(buffer);
+	PageHeader	was = (PageHeader) page;
+	PageHeader	is = (PageHeader) image;
+	VegoPageEdit edit;
+
+	vego_edit_begin(&edit, nodes->rel);
+	if (PageIsNew(page))
+		vego_edit_open_new(&edit, buffer, image);
+	else
+	{
+		vego_edit_open(&edit, buffer);
+		put_difference(&edit, page, image, offsetof(PageHeaderData, pd_lower),
+					   offsetof(PageHeaderData, pd_special));
+		put_difference(&edit, page, image, SizeOfPageHeaderData,
+					   Max(was->pd_lower, is->pd_lower));
+		put_difference(&edit, page, image, Min(was->pd_upper, is->pd_upper),
+					   is->pd_special);
+	}
+	vego_edit_commit(&edit);
+}
+
+/*
  * Puts the next piece on a block, if that is a page of exact vectors and has
  * room.  Returns how much is left.
  */
@@ -193,9 +236,11 @@ put_on_buffer(VegoNodes *nodes, Buffer buffer, bool is_new,
 	BlockNumber block = BufferGetBlockNumber(buffer);
 	Page		page = BufferGetPage(buffer);
 	int			flags = vego_exact_place_is_set(*place) ? VEGO_EXACT_MORE : 0;
-	VegoPageEdit edit;
+	PGAlignedBlock image;
 
-	if (!is_new)
+	if (is_new)
+		vego_page_init((Page) image.data, VEGO_PAGE_EXACT);
+	else
 	{
 		const char *fault;
 
@@ -214,19 +259,11 @@ put_on_buffer(VegoNodes *nodes, Buffer buffer, bool is_new,
 			UnlockReleaseBuffer(buffer);
 			return left;
 		}
+		memcpy(image.data, page, BLCKSZ);
 	}
-
-	vego_edit_begin(&edit, nodes->rel);
-	if (is_new)
-	{
-		page = vego_edit_open_new(&edit, buffer);
-		vego_page_init(page, VEGO_PAGE_EXACT);
-	}
-	else
-		page = vego_edit_open(&edit, buffer);
-	left = vego_exact_put(page, block, stored, left, place);
-	*room = vego_exact_page_room(page);
-	vego_edit_commit(&edit);
+	left = vego_exact_put((Page) image.data, block, stored, left, place);
+	*room = vego_exact_page_room((Page) image.data);
+	put_image(nodes, buffer, image.data);
 	return left;
 }
 
@@ -328,12 +365,15 @@ VegoExactPlace
 vego_exact_insert(VegoNodes *nodes, const ItemPointerData *tid,
 				  VegoExactValue value)
 {
-	VegoExactStored stored = vego_exact_encode(codec_of(nodes),
-											   room_of(nodes), tid, value);
+	VegoExactStored stored;
 	VegoExactPlace place = {0};
-	int			left = stored.length;
+	int			left;
 
-	Assert(value.length <= nodes->meta.value_bytes);
+	if (value.length > nodes->meta.value_bytes)
+		vego_report_corrupted(nodes->rel, 0, -1,
+							  "meta page has impossible sizes of vectors");
+	stored = vego_exact_encode(codec_of(nodes), room_of(nodes), tid, value);
+	left = stored.length;
 	while (left > 0)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -370,17 +410,15 @@ remove_items(VegoNodes *nodes, BlockNumber block,
 {
 	Buffer		buffer = ReadBufferExtended(nodes->rel, MAIN_FORKNUM, block,
 											RBM_NORMAL, strategy);
-	VegoPageEdit edit;
-	Page		page;
+	PGAlignedBlock image;
+	Page		page = (Page) image.data;
 	const char *fault;
-	int			room;
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	fault = vego_exact_page_fault(BufferGetPage(buffer));
 	if (fault)
 		vego_report_corrupted(nodes->rel, block, -1, fault);
-	vego_edit_begin(&edit, nodes->rel);
-	page = vego_edit_open(&edit, buffer);
+	memcpy(page, BufferGetPage(buffer), BLCKSZ);
 	/* from the end, so that line pointers can be given back */
 	for (int i = count - 1; i >= 0; i--)
 	{
@@ -391,9 +429,8 @@ remove_items(VegoNodes *nodes, BlockNumber block,
 			memcmp(&item.head->tid, &tids[i], sizeof(tids[i])) == 0)
 			vego_exact_page_remove(page, numbers[i]);
 	}
-	room = vego_exact_page_room(page);
-	vego_edit_commit(&edit);
-	return room;
+	put_image(nodes, buffer, image.data);
+	return vego_exact_page_room(page);
 }
 
 void
@@ -401,24 +438,20 @@ vego_exact_sweep_block(VegoNodes *nodes, BlockNumber block,
 					   BufferAccessStrategy strategy, VegoRowIsDead is_dead,
 					   void *arg)
 {
-	union
-	{
-		char		bytes[BLCKSZ];
-		double		aligned;
-	}			page;
+	PGAlignedBlock page;
 	OffsetNumber numbers[BLCKSZ / sizeof(ItemIdData)];
 	ItemPointerData tids[BLCKSZ / sizeof(ItemIdData)];
 	int			count = 0;
 	int			room;
 
-	if (!copy_page(nodes, block, strategy, page.bytes))
+	if (!copy_page(nodes, block, strategy, page.data))
 		return;
 	for (OffsetNumber number = FirstOffsetNumber;
-		 number <= PageGetMaxOffsetNumber(page.bytes); number++)
+		 number <= PageGetMaxOffsetNumber(page.data); number++)
 	{
 		VegoExactItem item;
 
-		vego_exact_page_item(page.bytes, number, &item);
+		vego_exact_page_item(page.data, number, &item);
 		if (item.head == NULL || item.head->flags & VEGO_EXACT_DICTIONARY)
 			continue;
 		tids[count] = item.head->tid;
@@ -427,7 +460,7 @@ vego_exact_sweep_block(VegoNodes *nodes, BlockNumber block,
 	}
 	room = count > 0 ?
 		remove_items(nodes, block, strategy, numbers, tids, count) :
-		vego_exact_page_room(page.bytes);
+		vego_exact_page_room(page.data);
 	RecordPageWithFreeSpace(nodes->rel, block, Min(room, MOST_FREE));
 }
 
@@ -435,22 +468,18 @@ void
 vego_exact_count_block(VegoNodes *nodes, BlockNumber block,
 					   BufferAccessStrategy strategy, VegoExactCensus *census)
 {
-	union
-	{
-		char		bytes[BLCKSZ];
-		double		aligned;
-	}			page;
+	PGAlignedBlock page;
 
-	if (!copy_page(nodes, block, strategy, page.bytes))
+	if (!copy_page(nodes, block, strategy, page.data))
 		return;
 	census->blocks++;
-	census->free_bytes += vego_exact_page_room(page.bytes);
+	census->free_bytes += vego_exact_page_room(page.data);
 	for (OffsetNumber number = FirstOffsetNumber;
-		 number <= PageGetMaxOffsetNumber(page.bytes); number++)
+		 number <= PageGetMaxOffsetNumber(page.data); number++)
 	{
 		VegoExactItem item;
 
-		vego_exact_page_item(page.bytes, number, &item);
+		vego_exact_page_item(page.data, number, &item);
 		if (item.head && !(item.head->flags & (VEGO_EXACT_DICTIONARY |
 											   VEGO_EXACT_REST)))
 			census->vectors++;

@@ -80,6 +80,13 @@ vego_exact_spool_add(VegoExactSpool *spool, ItemPointer tid,
 	spool->count++;
 }
 
+void
+vego_exact_spool_end(VegoExactSpool *spool)
+{
+	BufFileClose(spool->file);
+	pfree(spool);
+}
+
 uint32
 vego_exact_expected_bytes(const VegoMeta *meta)
 {
@@ -403,7 +410,7 @@ vego_exact_build(Relation index, const VegoMeta *meta, VegoExactSpool *spool,
 	if (BufferIsValid(build.buffer))
 		ReleaseBuffer(build.buffer);
 	complete_meta(&build, place);
-	BufFileClose(spool->file);
+	vego_exact_spool_end(spool);
 	pfree(dictionaries);
 	pfree(build.nodes);
 }

@@ -23,6 +23,8 @@ extern VegoExactSpool *vego_exact_spool_begin(void);
 extern void vego_exact_spool_add(VegoExactSpool *spool, ItemPointer tid,
 								 VegoExactValue value);
 
+extern void vego_exact_spool_end(VegoExactSpool *spool);
+
 /* What a vector takes on a page, for an index that has none yet. */
 extern uint32 vego_exact_expected_bytes(const VegoMeta *meta);
 

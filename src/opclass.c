@@ -30,7 +30,7 @@ vector_bytes(Datum value, int *length)
 static Datum
 vector_restore(const char *bytes, int length)
 {
-	Vector	   *vector = vego_vector_create(length / sizeof(float));
+	Vector	   *vector = vego_vector_create(&vego_type_vector, length / sizeof(float));
 
 	memcpy(vector->x, bytes, vector->dim * sizeof(float));
 	return PointerGetDatum(vector);

@@ -19,12 +19,19 @@ vego_geometry_init(VegoGeometry *geometry, int dims, int bits, int m,
 	geometry->capacity = 2 * m;
 	geometry->code_bytes = vego_code_bytes(dims, bits);
 	geometry->code_offset = sizeof(VegoSlot) + sizeof(VegoFactors);
-	geometry->links_offset = geometry->code_offset +
+	geometry->code_end = geometry->code_offset +
 		TYPEALIGN(4, geometry->code_bytes);
+	geometry->exact_offset = exact == VEGO_EXACT_OFF ? 0 : geometry->code_end;
+	geometry->links_offset = geometry->code_end +
+		(exact == VEGO_EXACT_OFF ? 0 : sizeof(VegoExactPlace));
 	geometry->slot_bytes = vego_slot_bytes(dims, bits, m, exact);
-	geometry->exact_offset = exact == VEGO_EXACT_OFF ? 0 :
-		geometry->links_offset + geometry->capacity * sizeof(VegoLink);
 	geometry->per_page = VEGO_PAGE_ROOM / geometry->slot_bytes;
+	geometry->shift = 31;
+	while (1 << (geometry->shift - 31) < geometry->per_page)
+		geometry->shift++;
+	geometry->inverse = geometry->per_page == 0 ? 0 :
+		((UINT64CONST(1) << geometry->shift) + geometry->per_page - 1) /
+		geometry->per_page;
 
 	do
 		part = vego_centre_part(dims, block++);

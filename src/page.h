@@ -113,9 +113,9 @@ StaticAssertDecl(sizeof(VegoMeta) == 64, "no padding on disk");
  * A slot: this head, then
  *	 factors	VegoFactors
  *	 code		code_bytes, padded with 0 to 4
- *	 links		capacity x VegoLink; those from degree on are 0
  *	 exact		VegoExactPlace, where the index keeps vectors; set in a live
  *				slot of level 0
+ *	 links		capacity x VegoLink; those from degree on are 0
  *
  * What a score needs lies together at the front.
  */
@@ -152,10 +152,13 @@ typedef struct VegoGeometry
 	int			capacity;		/* links a slot has room for: 2 m */
 	int			code_bytes;
 	int			code_offset;
-	int			links_offset;
+	int			code_end;		/* its padding included */
 	int			exact_offset;	/* 0 where the index keeps no vectors */
+	int			links_offset;
 	int			slot_bytes;
 	int			per_page;
+	uint64		inverse;		/* of per_page, times 2^shift: see below */
+	int			shift;
 	BlockNumber first_block;
 } VegoGeometry;
 
@@ -179,16 +182,27 @@ vego_slot_bytes(int dims, int bits, int m, VegoExactMode exact)
 extern void vego_geometry_init(VegoGeometry *geometry, int dims, int bits,
 							   int m, VegoExactMode exact);
 
+/*
+ * id / per_page, by multiplying: a search does it for every node it meets.
+ * The product is too large by less than id, and so, an id being below 2^31 and
+ * 2^shift at least 2^31 * per_page, the quotient by less than 1 / per_page.
+ */
+static inline uint32
+vego_node_page(const VegoGeometry *geometry, VegoNodeId id)
+{
+	return (uint32) ((id * geometry->inverse) >> geometry->shift);
+}
+
 static inline BlockNumber
 vego_node_block(const VegoGeometry *geometry, VegoNodeId id)
 {
-	return geometry->first_block + id / geometry->per_page;
+	return geometry->first_block + vego_node_page(geometry, id);
 }
 
 static inline int
 vego_node_slot(const VegoGeometry *geometry, VegoNodeId id)
 {
-	return id % geometry->per_page;
+	return id - vego_node_page(geometry, id) * geometry->per_page;
 }
 
 static inline VegoNodeId

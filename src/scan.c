@@ -7,8 +7,8 @@
  * things are kept apart by what is known of them:
  *
  *	 frontier		met, not expanded: a rank
- *	 candidates		expanded: a TID, and a bound the distance is not below
- *	 rows			fetched and visible: the exact distance
+ *	 candidates		expanded: a bound the distance is not below
+ *	 rows			fetched: the exact distance
  *
  * A row is returned when neither a candidate nor the frontier can be nearer.
  * See src/README, "Exact order".
@@ -40,14 +40,6 @@
  */
 #define LOOK_AHEAD 2
 
-/* An expanded node whose vector the index has. */
-typedef struct Found
-{
-	VegoNodeId	id;
-	ItemPointerData tid;
-	VegoExactPlace place;
-} Found;
-
 typedef struct VegoScan
 {
 	MemoryContext context;		/* of everything here */
@@ -63,7 +55,8 @@ typedef struct VegoScan
 	FmgrInfo   *distance;
 	Oid			collation;
 	Datum		query_value;
-	IndexInfo  *index_info;
+	AttrNumber	column;			/* the indexed one, or 0: an expression */
+	IndexInfo  *index_info;		/* of an expression, as is estate */
 	EState	   *estate;
 	IndexFetchTableData *fetch;
 	TupleTableSlot *slot;
@@ -74,10 +67,8 @@ typedef struct VegoScan
 	bool		started;
 	bool		unordered;		/* every distance is NULL or NaN */
 	bool		exhausted;		/* the graph, and then every block */
-	VegoHeap	candidates;		/* by bound: TIDs, or numbers of found */
-	Found	   *found;			/* where the index keeps exact vectors */
-	uint64		found_count;
-	uint64		found_room;
+	VegoSlot   *candidate;		/* the one being fetched */
+	VegoHeap	candidates;		/* ids by bound */
 	VegoHeap	rows;			/* TIDs by exact distance */
 	float		largest_step;	/* of the codes seen */
 	double		last_distance;
@@ -129,29 +120,6 @@ keeps_exact(const VegoScan *scan)
 	return scan->nodes->meta.exact != VEGO_EXACT_OFF;
 }
 
-/* Keeps what is needed to read the node's vector; returns its number. */
-static uint64
-keep_found(VegoScan *scan, VegoNodeId id, const VegoSlot *slot)
-{
-	Found	   *found;
-
-	if (scan->found_count == scan->found_room)
-	{
-		scan->found_room = Max(128, 2 * scan->found_room);
-		if (scan->found == NULL)
-			scan->found = MemoryContextAlloc(scan->context,
-											 scan->found_room * sizeof(Found));
-		else
-			scan->found = repalloc_huge(scan->found,
-										scan->found_room * sizeof(Found));
-	}
-	found = &scan->found[scan->found_count];
-	found->id = id;
-	found->tid = slot->tid;
-	found->place = vego_slot_exact(&scan->nodes->geometry, slot);
-	return scan->found_count++;
-}
-
 /* A search's live node becomes a candidate. */
 static void
 keep_candidate(void *arg, VegoNodeId id, double rank, const VegoSlot *slot)
@@ -159,12 +127,12 @@ keep_candidate(void *arg, VegoNodeId id, double rank, const VegoSlot *slot)
 	VegoScan   *scan = arg;
 	float		step = vego_slot_factors(&scan->nodes->geometry, slot)->step;
 
-	check_tid(scan, id, slot);
+	/* a hint may be anything, and a bound must be a number */
+	if (!(step >= 0.0f && step <= FLT_MAX))
+		step = 0.0f;
 	scan->largest_step = Max(scan->largest_step, step);
 	vego_heap_push(&scan->candidates,
-				   vego_query_bound(&scan->query, rank, step),
-				   keeps_exact(scan) ? keep_found(scan, id, slot) :
-				   pack_tid(&slot->tid));
+				   vego_query_bound(&scan->query, rank, step), id);
 }
 
 IndexScanDesc
@@ -210,14 +178,20 @@ open_scan(IndexScanDesc desc, VegoScan *scan)
 					 keep_candidate, scan);
 	vego_heap_init(&scan->candidates, 128);
 	vego_heap_init(&scan->rows, 128);
+
+	scan->candidate = vego_nodes_new_slot(scan->nodes);
 	if (keeps_exact(scan))
 		return;
 
-	scan->index_info = BuildIndexInfo(index);
-	scan->estate = CreateExecutorState();
 	scan->fetch = table_index_fetch_begin(desc->heapRelation);
 	scan->slot = table_slot_create(desc->heapRelation, NULL);
-	GetPerTupleExprContext(scan->estate)->ecxt_scantuple = scan->slot;
+	scan->column = index->rd_index->indkey.values[0];
+	if (scan->column == 0)
+	{
+		scan->index_info = BuildIndexInfo(index);
+		scan->estate = CreateExecutorState();
+		GetPerTupleExprContext(scan->estate)->ecxt_scantuple = scan->slot;
+	}
 }
 
 /* The query; false when it orders nothing: NULL, or zero under cosine. */
@@ -269,7 +243,6 @@ start_scan(IndexScanDesc desc, VegoScan *scan)
 	vego_heap_clear(&scan->rows);
 	scan->exhausted = false;
 	scan->largest_step = 0.0f;
-	scan->found_count = 0;
 	scan->last_distance = -DBL_MAX;
 	scan->distance_before = -DBL_MAX;
 	scan->returned = 0;
@@ -322,74 +295,109 @@ next_unordered(IndexScanDesc desc, VegoScan *scan)
 	}
 }
 
+/* The indexed value of the row in the slot; false when it is NULL. */
+static bool
+get_value(VegoScan *scan, Datum *value)
+{
+	Datum		values[INDEX_MAX_KEYS];
+	bool		isnull[INDEX_MAX_KEYS];
+
+	if (scan->column != 0)
+		*value = slot_getattr(scan->slot, scan->column, &isnull[0]);
+	else
+	{
+		FormIndexDatum(scan->index_info, scan->slot, scan->estate, values,
+					   isnull);
+		*value = values[0];
+	}
+	return !isnull[0];
+}
+
+/* The row in the slot gets its exact distance. */
+static void
+keep_row(VegoScan *scan, uint64 packed_tid)
+{
+	Datum		value;
+	Datum		distance;
+
+	if (!get_value(scan, &value))
+		return;
+	distance = FunctionCall2Coll(scan->distance, scan->collation, value,
+								 scan->query_value);
+	vego_heap_push(&scan->rows, DatumGetFloat8(distance), packed_tid);
+	if (scan->estate)
+		ResetPerTupleExprContext(scan->estate);
+}
+
 /*
- * Fetches the row of the nearest candidate through the snapshot.  What is not
- * visible drops out here, and so takes nothing from a LIMIT.
+ * Fetches a node's row through the snapshot.  What is not visible drops out
+ * here, and so takes nothing from a LIMIT.
+ */
+static void
+fetch_row(VegoScan *scan, IndexScanDesc desc, const VegoSlot *node)
+{
+	ItemPointerData tid = node->tid;
+	bool		call_again = false;
+	bool		all_dead = false;
+
+	vego_nodes_counters(scan->nodes)->rows_fetched++;
+	if (table_index_fetch_tuple(scan->fetch, &tid, desc->xs_snapshot,
+								scan->slot, &call_again, &all_dead))
+		keep_row(scan, pack_tid(&node->tid));
+	ExecClearTuple(scan->slot);
+}
+
+/*
+ * Reads a node's vector from the index.  Whether its row is visible is for the
+ * executor to find out, which fetches what is returned and asks for more in
+ * place of what it does not see.
+ */
+static void
+read_vector(VegoScan *scan, VegoNodeId id, const VegoSlot *node)
+{
+	VegoExactPlace place = vego_slot_exact(&scan->nodes->geometry, node);
+	VegoExactValue value;
+	Datum		restored;
+	Datum		distance;
+	int			dims;
+
+	if (!vego_exact_fetch(scan->nodes, id, &node->tid, place, &value))
+		return;
+	restored = scan->opclass->restore(value.bytes, value.length);
+	scan->opclass->elements(restored, &dims);
+	if (dims != scan->nodes->coder.dims)
+		vego_exact_report(scan->nodes->rel, place,
+						  "exact vector has other dimensions");
+	distance = FunctionCall2Coll(scan->distance, scan->collation, restored,
+								 scan->query_value);
+	vego_heap_push(&scan->rows, DatumGetFloat8(distance),
+				   pack_tid(&node->tid));
+}
+
+/*
+ * Gives the nearest candidate its exact distance.
+ *
+ * Until now the node was known by a hint.  What is read here may be dead, or
+ * another node by now: whatever it is, its row is found at most once, since
+ * the search met the id once.
  */
 static void
 fetch_candidate(VegoScan *scan, IndexScanDesc desc)
 {
-	uint64		packed = vego_heap_pop(&scan->candidates).value;
-	VegoCounters *counters = vego_nodes_counters(scan->nodes);
-	MemoryContext old = MemoryContextSwitchTo(scan->row_context);
-	ItemPointerData tid;
-	bool		call_again = false;
-	bool		all_dead = false;
-	Datum		values[INDEX_MAX_KEYS];
-	bool		isnull[INDEX_MAX_KEYS];
+	VegoNodeId	id = (VegoNodeId) vego_heap_pop(&scan->candidates).value;
+	VegoSlot   *node = scan->candidate;
+	MemoryContext old;
 
-	unpack_tid(packed, &tid);
-	counters->rows_fetched++;
-	if (table_index_fetch_tuple(scan->fetch, &tid, desc->xs_snapshot,
-								scan->slot, &call_again, &all_dead))
-	{
-		FormIndexDatum(scan->index_info, scan->slot, scan->estate, values,
-					   isnull);
-		if (!isnull[0])
-		{
-			Datum		distance = FunctionCall2Coll(scan->distance,
-													 scan->collation,
-													 values[0],
-													 scan->query_value);
+	vego_nodes_read(scan->nodes, id, node);
+	if (node->kind != VEGO_SLOT_LIVE || node->level != 0)
+		return;
+	check_tid(scan, id, node);
 
-			vego_heap_push(&scan->rows, DatumGetFloat8(distance), packed);
-		}
-		ResetPerTupleExprContext(scan->estate);
-	}
-	ExecClearTuple(scan->slot);
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(scan->row_context);
-}
-
-/*
- * Reads the vector of the nearest candidate from the index.  Whether its row
- * is visible is for the executor to find out, which fetches what is returned
- * and asks for more in place of what it does not see.
- */
-static void
-read_candidate(VegoScan *scan)
-{
-	Found	   *found = &scan->found[vego_heap_pop(&scan->candidates).value];
-	MemoryContext old = MemoryContextSwitchTo(scan->row_context);
-	VegoExactValue value;
-
-	if (vego_exact_fetch(scan->nodes, found->id, &found->tid, found->place,
-						 &value))
-	{
-		Datum		restored = scan->opclass->restore(value.bytes,
-													  value.length);
-		Datum		distance;
-		int			dims;
-
-		scan->opclass->elements(restored, &dims);
-		if (dims != scan->nodes->coder.dims)
-			vego_exact_report(scan->nodes->rel, found->place,
-							  "exact vector has other dimensions");
-		distance = FunctionCall2Coll(scan->distance, scan->collation,
-									 restored, scan->query_value);
-		vego_heap_push(&scan->rows, DatumGetFloat8(distance),
-					   pack_tid(&found->tid));
-	}
+	old = MemoryContextSwitchTo(scan->row_context);
+	if (keeps_exact(scan))
+		read_vector(scan, id, node);
+	else
+		fetch_row(scan, desc, node);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(scan->row_context);
 }
@@ -471,10 +479,7 @@ next_ordered(IndexScanDesc desc, VegoScan *scan)
 		if (scan->candidates.count > 0 && candidate <= row)
 		{
 			CHECK_FOR_INTERRUPTS();
-			if (keeps_exact(scan))
-				read_candidate(scan);
-			else
-				fetch_candidate(scan, desc);
+			fetch_candidate(scan, desc);
 			continue;
 		}
 
@@ -523,8 +528,9 @@ vegoendscan(IndexScanDesc desc)
 	{
 		table_index_fetch_end(scan->fetch);
 		ExecDropSingleTupleTableSlot(scan->slot);
-		FreeExecutorState(scan->estate);
 	}
+	if (scan->estate)
+		FreeExecutorState(scan->estate);
 	MemoryContextDelete(scan->context);
 	pfree(scan);
 	desc->opaque = NULL;

@@ -20,6 +20,13 @@ extern const float *vego_value_elements(Relation index,
 extern VegoExactValue vego_value_bytes(const VegoOpclass *opclass,
 									   Datum value);
 
+/* How many these can be at most. */
+static inline int
+vego_value_most_bytes(const VegoOpclass *opclass, int dims)
+{
+	return opclass->element_bytes * dims;
+}
+
 /* What a new index is made with. */
 typedef struct VegoShape
 {

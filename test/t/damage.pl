@@ -24,9 +24,8 @@ my ($dims, $m) = (12, 4);
 my $capacity = 2 * $m;
 my $factors_offset = 12;
 my $code_offset = $factors_offset + 16;
-my $links_offset = $code_offset + $dims;
-my $exact_offset = $links_offset + 4 * $capacity;
-my ($slot_bytes, $per_page);
+my $exact_offset = $code_offset + $dims;
+my ($links_offset, $slot_bytes, $per_page);
 my ($free, $live, $dead) = (0, 1, 2);
 
 # Slots of an index that keeps exact vectors have room for their place.
@@ -34,7 +33,8 @@ sub use_layout
 {
 	my ($case) = @_;
 
-	$slot_bytes = $exact_offset + ($case =~ /^exact_/ ? 8 : 0);
+	$links_offset = $exact_offset + ($case =~ /^exact_/ ? 8 : 0);
+	$slot_bytes = $links_offset + 4 * $capacity;
 	$per_page =
 	  int(($block_bytes - $header_bytes - $tail_bytes) / $slot_bytes);
 	return;
@@ -470,7 +470,7 @@ sub exact_damage
 	exact_element => [
 		'I2', sub { set_bytes($_[0], $header_bytes + 38, pack('S', 2)) } ],
 	exact_value => [
-		'I10', sub { set_bytes($_[0], $header_bytes + 48, pack('L', 44)) } ],
+		'I2', sub { set_bytes($_[0], $header_bytes + 48, pack('L', 44)) } ],
 	exact_kind => exact_damage('I10', sub {
 			my ($file, $id, $block) = @_;
 			set_bytes($file, page_at($block + 1) - $tail_bytes, pack('S', 2));
