@@ -78,7 +78,7 @@ CREATE INDEX items_off ON items USING vego_hnsw (v);
 CREATE INDEX items_plain ON items USING vego_hnsw (v) WITH (exact = plain);
 CREATE INDEX items_zstd ON items USING vego_hnsw (v) WITH (exact = zstd);
 SELECT index, exact, exact_vectors, round(exact_bytes / 8192.0 / 10) * 10 AS tens_of_pages
-FROM unnest('{items_off,items_plain,items_zstd}'::regclass[]) index, vego_stats(index);
+FROM unnest('{items_off,items_plain}'::regclass[]) index, vego_stats(index);
 SELECT p.exact_bytes > 2.5 * z.exact_bytes AS compressed
 FROM vego_stats('items_plain') p, vego_stats('items_zstd') z;
 SELECT oddities(index) FROM unnest('{items_off,items_plain,items_zstd}'::regclass[]) index;
@@ -166,11 +166,11 @@ CREATE INDEX items_plain ON items USING vego_hnsw (v) WITH (exact = plain, bits 
 SELECT recall, fewest, inversions, repeats, wrong FROM compare('items', '<->', queries_of(2, 16000), 5);
 CREATE INDEX items_zstd ON items USING vego_hnsw (v) WITH (exact = zstd, bits = 4, m = 2);
 INSERT INTO items SELECT i, vector_of(i, 16000) FROM generate_series(13, 20) i;
-SELECT index, exact_vectors, exact_bytes / 8192 AS pages
+SELECT index, exact_vectors, exact_bytes / 8192 BETWEEN 125 AND 160 AS packed
 FROM unnest('{items_plain,items_zstd}'::regclass[]) index, vego_stats(index);
 DELETE FROM items WHERE id % 2 = 0;
 VACUUM (INDEX_CLEANUP ON) items;
-SELECT index, exact_vectors, exact_bytes / 8192 AS pages
+SELECT index, exact_vectors, exact_bytes / 8192 BETWEEN 125 AND 160 AS packed
 FROM unnest('{items_plain,items_zstd}'::regclass[]) index, vego_stats(index);
 SELECT faults(index) FROM unnest('{items_plain,items_zstd}'::regclass[]) index;
 DROP INDEX items_plain;

@@ -117,7 +117,7 @@ read_dictionaries(VegoNodes *nodes)
 }
 
 /* The codec of the index, or NULL where vectors are kept as they are. */
-static const VegoCodec *
+static VegoCodec *
 codec_of(VegoNodes *nodes)
 {
 	VegoExactMemory *memory = vego_nodes_exact_memory(nodes);

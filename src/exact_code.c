@@ -14,10 +14,12 @@
 #include "page.h"
 
 /*
- * Higher levels look for repetitions, which floats do not have; all gain is
- * in the entropy of the plane of exponents, and level 1 has that.
+ * Floats have no repetitions worth the name; all gain is in the entropy of a
+ * plane.  So the fastest way to look for repetitions, and only for long ones:
+ * short ones cost more than they save, in bytes and when they are decoded.
  */
 #define ZSTD_LEVEL 1
+#define ZSTD_LEAST_MATCH 7
 
 /* What is the same in all frames, and left out. */
 #define MAGIC_BYTES 4
@@ -33,13 +35,19 @@ struct VegoCodec
 	MemoryContext context;		/* its own */
 	MemoryContextCallback at_end;
 	int			element_bytes;
-	ZSTD_CDict *compress[VEGO_EXACT_MAX_PLANES];	/* or NULL */
-	ZSTD_DDict *decompress[VEGO_EXACT_MAX_PLANES];
+
+	/* by plane; NULL where there is no dictionary */
+	const char *dictionary[VEGO_EXACT_MAX_PLANES];
+	int			dictionary_bytes[VEGO_EXACT_MAX_PLANES];
+	ZSTD_DDict *decoding[VEGO_EXACT_MAX_PLANES];
+	ZSTD_CCtx  *compressor[VEGO_EXACT_MAX_PLANES];	/* made when needed */
 };
 
-/* One of each for all codecs of the backend. */
-static ZSTD_CCtx *compressor;
-static ZSTD_DCtx *decompressor;
+/*
+ * For all codecs of the backend, one a plane: zstd goes slowly about the first
+ * frame after a change of dictionaries.
+ */
+static ZSTD_DCtx *decompressor[VEGO_EXACT_MAX_PLANES];
 
 /* Planes on their way, palloc'd for the backend's life; grows. */
 static char *planes_room;
@@ -69,35 +77,56 @@ room_for_planes(int bytes)
 	return planes_room;
 }
 
-static void
-need_contexts(void)
+static ZSTD_CCtx *
+make_compressor(const char *dictionary, int bytes)
 {
+	ZSTD_CCtx  *compressor = ZSTD_createCCtx();
+
 	if (compressor == NULL)
-	{
-		compressor = ZSTD_createCCtx();
-		if (compressor == NULL)
-			report_no_memory();
-		ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel,
-							   ZSTD_LEVEL);
-		/* which dictionary it was is known from the index */
-		ZSTD_CCtx_setParameter(compressor, ZSTD_c_dictIDFlag, 0);
-	}
-	if (decompressor == NULL)
-		decompressor = ZSTD_createDCtx();
-	if (decompressor == NULL)
 		report_no_memory();
+	ZSTD_CCtx_setParameter(compressor, ZSTD_c_compressionLevel, ZSTD_LEVEL);
+	ZSTD_CCtx_setParameter(compressor, ZSTD_c_minMatch, ZSTD_LEAST_MATCH);
+	/* which dictionary it was is known from the index */
+	ZSTD_CCtx_setParameter(compressor, ZSTD_c_dictIDFlag, 0);
+	if (bytes > 0 &&
+		ZSTD_isError(ZSTD_CCtx_loadDictionary(compressor, dictionary, bytes)))
+	{
+		ZSTD_freeCCtx(compressor);
+		report_no_memory();
+	}
+	return compressor;
+}
+
+static ZSTD_CCtx *
+compressor_of(VegoCodec *codec, int plane)
+{
+	if (codec->compressor[plane] == NULL)
+		codec->compressor[plane] =
+			make_compressor(codec->dictionary[plane],
+							codec->dictionary_bytes[plane]);
+	return codec->compressor[plane];
+}
+
+static ZSTD_DCtx *
+decompressor_of(int plane)
+{
+	if (decompressor[plane] == NULL)
+		decompressor[plane] = ZSTD_createDCtx();
+	if (decompressor[plane] == NULL)
+		report_no_memory();
+	return decompressor[plane];
 }
 
 /* Whatever ends the codec's memory context ends what zstd allocated too. */
 static void
-free_dictionaries(void *arg)
+free_zstd(void *arg)
 {
 	VegoCodec  *codec = arg;
 
 	for (int plane = 0; plane < VEGO_EXACT_MAX_PLANES; plane++)
 	{
-		ZSTD_freeCDict(codec->compress[plane]);
-		ZSTD_freeDDict(codec->decompress[plane]);
+		ZSTD_freeCCtx(codec->compressor[plane]);
+		ZSTD_freeDDict(codec->decoding[plane]);
 	}
 }
 
@@ -115,11 +144,12 @@ vego_codec_make(MemoryContext parent, int element_bytes,
 	MemoryContext context = AllocSetContextCreate(parent, "vego codec",
 												  ALLOCSET_SMALL_SIZES);
 	VegoCodec  *codec = MemoryContextAllocZero(context, sizeof(VegoCodec));
-	const char *at = dictionaries;
+	char	   *at = MemoryContextAlloc(context, length + 1);
 	const char *end = at + length;
 
+	memcpy(at, dictionaries, length);
 	codec->context = context;
-	codec->at_end.func = free_dictionaries;
+	codec->at_end.func = free_zstd;
 	codec->at_end.arg = codec;
 	MemoryContextRegisterResetCallback(context, &codec->at_end);
 	codec->element_bytes = element_bytes;
@@ -137,12 +167,12 @@ vego_codec_make(MemoryContext parent, int element_bytes,
 		at += sizeof(bytes);
 		if (bytes == 0)
 			continue;
-		codec->compress[plane] = ZSTD_createCDict(at, bytes, ZSTD_LEVEL);
-		codec->decompress[plane] = ZSTD_createDDict(at, bytes);
-		if (codec->compress[plane] == NULL ||
-			codec->decompress[plane] == NULL)
+		codec->dictionary[plane] = at;
+		codec->dictionary_bytes[plane] = bytes;
+		codec->decoding[plane] = ZSTD_createDDict(at, bytes);
+		if (codec->decoding[plane] == NULL)
 		{
-			/* these fail for a damaged dictionary too, and do not say so */
+			/* it fails for a damaged dictionary too, and does not say why */
 			vego_codec_free(codec);
 			return NULL;
 		}
@@ -178,7 +208,7 @@ put_length(char *at, uint16 length)
  * kept as it is.
  */
 static char *
-encode_plane(ZSTD_CDict *dictionary, const char *bytes, int count, char *at)
+encode_plane(ZSTD_CCtx *compressor, const char *bytes, int count, char *at)
 {
 	size_t		length;
 
@@ -189,9 +219,6 @@ encode_plane(ZSTD_CDict *dictionary, const char *bytes, int count, char *at)
 		return at + 1;
 	}
 
-	/* a frame that did not fit would leave the last dictionary in place */
-	ZSTD_CCtx_reset(compressor, ZSTD_reset_session_only);
-	ZSTD_CCtx_refCDict(compressor, dictionary);
 	length = ZSTD_compress2(compressor, at + sizeof(uint16), count, bytes,
 							count);
 	if (!ZSTD_isError(length) && length > MAGIC_BYTES)
@@ -207,7 +234,7 @@ encode_plane(ZSTD_CDict *dictionary, const char *bytes, int count, char *at)
 }
 
 int
-vego_codec_encode(const VegoCodec *codec, const char *elements, int bytes,
+vego_codec_encode(VegoCodec *codec, const char *elements, int bytes,
 				  char *coded)
 {
 	int			width = codec->element_bytes;
@@ -217,7 +244,6 @@ vego_codec_encode(const VegoCodec *codec, const char *elements, int bytes,
 
 	if (bytes % width != 0 || count < 1 || count > PG_UINT16_MAX)
 		return 0;
-	need_contexts();
 	plane_bytes = room_for_planes(count);
 	for (int plane = 0; plane < width; plane++)
 	{
@@ -226,34 +252,40 @@ vego_codec_encode(const VegoCodec *codec, const char *elements, int bytes,
 			(int) sizeof(uint16))
 			return 0;
 		split_plane(elements, width, plane, count, plane_bytes);
-		at = encode_plane(codec->compress[plane], plane_bytes, count, at);
+		at = encode_plane(compressor_of(codec, plane), plane_bytes, count,
+						  at);
 	}
 	return at - coded < bytes ? at - coded : 0;
 }
 
-/* Planes of usual elements go back without a loop over planes. */
+/* Four planes, an element at a time. */
 static void
-join_planes(char *const *planes, int width, int count, char *restrict elements)
+join_four(const uint8 *planes, int count, char *elements)
 {
+	for (int i = 0; i < count; i++)
+	{
+		uint32		element = planes[i] | planes[count + i] << 8 |
+			planes[2 * count + i] << 16 |
+			(uint32) planes[3 * count + i] << 24;
+
+		memcpy(elements + i * sizeof(element), &element, sizeof(element));
+	}
+}
+
+/* The bytes of elements, from planes that lie one behind the other. */
+static void
+join_planes(const char *planes, int width, int count, char *elements)
+{
+#ifndef WORDS_BIGENDIAN
 	if (width == 4)
 	{
-		const char *p0 = planes[0];
-		const char *p1 = planes[1];
-		const char *p2 = planes[2];
-		const char *p3 = planes[3];
-
-		for (int i = 0; i < count; i++)
-		{
-			elements[4 * i] = p0[i];
-			elements[4 * i + 1] = p1[i];
-			elements[4 * i + 2] = p2[i];
-			elements[4 * i + 3] = p3[i];
-		}
+		join_four((const uint8 *) planes, count, elements);
 		return;
 	}
+#endif
 	for (int plane = 0; plane < width; plane++)
 		for (int i = 0; i < count; i++)
-			elements[i * width + plane] = planes[plane][i];
+			elements[i * width + plane] = planes[plane * count + i];
 }
 
 /*
@@ -261,8 +293,8 @@ join_planes(char *const *planes, int width, int count, char *restrict elements)
  * it is damaged.
  */
 static bool
-decode_plane(ZSTD_DDict *dictionary, char **at, const char *end, int count,
-			 char *room)
+decode_plane(const VegoCodec *codec, int plane, char **at, const char *end,
+			 int count, char *room)
 {
 	static const unsigned char magic[MAGIC_BYTES] = {0x28, 0xB5, 0x2F, 0xFD};
 	char	   *bytes = *at + sizeof(uint16);
@@ -288,12 +320,11 @@ decode_plane(ZSTD_DDict *dictionary, char **at, const char *end, int count,
 
 	/* over what has been read, or the caller's slack */
 	memcpy(bytes - MAGIC_BYTES, magic, MAGIC_BYTES);
-	done = dictionary ?
-		ZSTD_decompress_usingDDict(decompressor, room, count,
-								   bytes - MAGIC_BYTES, length + MAGIC_BYTES,
-								   dictionary) :
-		ZSTD_decompressDCtx(decompressor, room, count,
-							bytes - MAGIC_BYTES, length + MAGIC_BYTES);
+	/* without a dictionary as well */
+	done = ZSTD_decompress_usingDDict(decompressor_of(plane), room, count,
+									  bytes - MAGIC_BYTES,
+									  length + MAGIC_BYTES,
+									  codec->decoding[plane]);
 	return done == count;
 }
 
@@ -303,37 +334,34 @@ vego_codec_decode(const VegoCodec *codec, char *coded, int length,
 {
 	int			width = codec->element_bytes;
 	int			count = bytes / width;
-	char	   *planes[VEGO_EXACT_MAX_PLANES];
 	char	   *room;
 	char	   *at = coded;
 
 	if (bytes % width != 0 || count < 1 || count > PG_UINT16_MAX)
 		return "coded vector has an impossible length";
-	need_contexts();
 	room = room_for_planes(bytes);
 	for (int plane = 0; plane < width; plane++)
-	{
-		planes[plane] = room + plane * count;
-		if (!decode_plane(codec->decompress[plane], &at, coded + length,
-						  count, planes[plane]))
+		if (!decode_plane(codec, plane, &at, coded + length, count,
+						  room + plane * count))
 			return "coded vector cannot be decoded";
-	}
 	if (at != coded + length)
 		return "coded vector has bytes left over";
-	join_planes(planes, width, count, elements);
+	join_planes(room, width, count, elements);
 	return NULL;
 }
 
 /* What one plane of the odd samples takes with a dictionary, or without. */
 static double
-plane_size(ZSTD_CDict *dictionary, const char *plane, int samples, int count,
-		   char *room)
+plane_size(const char *dictionary, int bytes, const char *plane, int samples,
+		   int count, char *room)
 {
+	ZSTD_CCtx  *compressor = make_compressor(dictionary, bytes);
 	double		size = 0.0;
 
 	for (int i = 1; i < samples; i += 2)
-		size += encode_plane(dictionary, plane + (size_t) i * count, count,
+		size += encode_plane(compressor, plane + (size_t) i * count, count,
 							 room) - room;
+	ZSTD_freeCCtx(compressor);
 	return size;
 }
 
@@ -355,24 +383,11 @@ train_plane(const char *plane, int samples, int count, char *dictionary)
 	}
 	length = ZDICT_trainFromBuffer(dictionary, VEGO_CODEC_DICTIONARY_BYTES,
 								   even, sizes, (samples + 1) / 2);
-	if (!ZDICT_isError(length))
-	{
-		ZSTD_CDict *compress = ZSTD_createCDict(dictionary, length,
-												ZSTD_LEVEL);
-
-		if (compress)
-		{
-			double		without = plane_size(NULL, plane, samples, count,
-											 room);
-
-			if (plane_size(compress, plane, samples, count, room) <
-				without * (1.0 - LEAST_SAVING))
-				result = length;
-			ZSTD_CCtx_reset(compressor, ZSTD_reset_session_only);
-			ZSTD_CCtx_refCDict(compressor, NULL);
-			ZSTD_freeCDict(compress);
-		}
-	}
+	if (!ZDICT_isError(length) &&
+		plane_size(dictionary, length, plane, samples, count, room) <
+		plane_size(NULL, 0, plane, samples, count, room) *
+		(1.0 - LEAST_SAVING))
+		result = length;
 	pfree(room);
 	pfree(even);
 	pfree(sizes);
@@ -388,7 +403,6 @@ vego_codec_train(int element_bytes, const char *samples, int count, int bytes,
 	char	   *at = dictionaries;
 	int			found = 0;
 
-	need_contexts();
 	for (int k = 0; k < element_bytes && count >= LEAST_SAMPLES &&
 		 element_bytes <= 4; k++)
 	{

@@ -14,8 +14,8 @@
  *
  * Lengths are two bytes.  Frames may refer to a dictionary of their plane.
  *
- * Nothing here knows pages.  zstd allocates its own memory: one of each context
- * for the life of the backend, and dictionaries as long as their codec.
+ * Nothing here knows pages.  zstd allocates its own memory, which lives as long as
+ * the codec, but for what decodes: that is kept for the life of the backend.
  */
 #ifndef VEGO_EXACT_CODE_H
 #define VEGO_EXACT_CODE_H
@@ -23,7 +23,7 @@
 #include "postgres.h"
 
 /* Dictionaries of all planes fit one item (exact_page.h). */
-#define VEGO_CODEC_DICTIONARY_BYTES 1024
+#define VEGO_CODEC_DICTIONARY_BYTES 512
 #define VEGO_CODEC_DICTIONARIES_ROOM \
 	(4 * (VEGO_CODEC_DICTIONARY_BYTES + (int) sizeof(uint16)))
 
@@ -45,7 +45,7 @@ extern void vego_codec_free(VegoCodec *codec);
  * Codes elements into `coded`, which has room for them and VEGO_CODEC_SLACK
  * more.  The length, or 0 when coded they would not be smaller.
  */
-extern int	vego_codec_encode(const VegoCodec *codec, const char *elements,
+extern int	vego_codec_encode(VegoCodec *codec, const char *elements,
 							  int bytes, char *coded);
 
 /*

@@ -92,7 +92,7 @@ vego_exact_gather(const VegoExactPages *pages, const VegoCodec *codec,
 }
 
 VegoExactStored
-vego_exact_encode(const VegoCodec *codec, VegoExactRoom *room,
+vego_exact_encode(VegoCodec *codec, VegoExactRoom *room,
 				  const ItemPointerData *tid, VegoExactValue value)
 {
 	VegoExactStored stored;

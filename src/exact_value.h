@@ -57,7 +57,7 @@ typedef struct VegoExactStored
 	int			length;
 } VegoExactStored;
 
-extern VegoExactStored vego_exact_encode(const VegoCodec *codec,
+extern VegoExactStored vego_exact_encode(VegoCodec *codec,
 										 VegoExactRoom *room,
 										 const ItemPointerData *tid,
 										 VegoExactValue value);
