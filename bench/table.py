@@ -392,8 +392,6 @@ def print_markdown(results):
     if "small" in results.data_sets():
         rows += small_rows(results)
     rows = [row for row in rows if row.vego]
-    for p in results.points[:1]:
-        print(f"{p['cpu']}, PostgreSQL {p['server']}, commit {p['commit']}.")
     rivals = [r for r in RIVALS if any(r in row.rivals for row in rows)]
     print("\n| " + " | ".join(
         ["", "vego"] + rivals + [f"against {r}" for r in rivals[:2]]) + " |")
