@@ -280,10 +280,12 @@ def write_rows(results):
         values = {s: median(results.values(figure, data, s, settings))
                   for s in ("vego", "pgvector")}
         what = figure.removeprefix("write_").replace("_", " ")
+        if figure == "write_inserts":
+            continue
         better = "share" if "bytes" in what else \
             "more" if "per s" in what or "recall" in what else "less"
         yield Row(f"{data}, {settings}: {what}", values.pop("vego"), values,
-                  better, 2)
+                  better, 4 if "recall" in what else 0)
 
 
 def own_lines(results):
@@ -323,6 +325,14 @@ def limited_lines(results):
             enough, little = (median(s) for s in settings.values())
             yield (f"{data}: build of {system}, {list(settings)[1]}, over "
                    "with enough memory", little / enough)
+
+
+def plan_lines(results):
+    cells, good = (median(results.values(f"plans_{name}"))
+                   for name in ("cells", "good"))
+    if cells:
+        yield (f"share of {cells:.0f} plans (rows, LIMIT, WHERE) that take at "
+               "most 1.5 times the best plan's time", good / cells)
 
 
 def exponent(pairs):
@@ -398,7 +408,8 @@ def print_markdown(results):
     print("|---" * (2 + len(rivals) + len(rivals[:2])) + "|")
     for row in rows:
         print(row.line(rivals))
-    lines = [*own_lines(results), *limited_lines(results)]
+    lines = [*own_lines(results), *limited_lines(results),
+             *plan_lines(results)]
     if lines:
         print("\n| vego against itself | |\n|---|---|")
         for what, value in lines:
