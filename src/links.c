@@ -100,11 +100,31 @@ keep_beacons(const VegoNodes *nodes, const VegoFactors *factors,
 	return marked;
 }
 
+void
+vego_links_fill_gaps(VegoLinks *list, const VegoLink *newcomers, int count)
+{
+	int			next = 0;
+
+	for (int i = 0; i < list->degree && next < count; i++)
+		if (list->links[i] == VEGO_NO_NODE)
+			list->links[i] = newcomers[next++];
+	while (next < count)
+		list->links[list->degree++] = newcomers[next++];
+
+	for (int i = 0; i < list->degree; i++)
+	{
+		while (list->degree > i &&
+			   list->links[list->degree - 1] == VEGO_NO_NODE)
+			list->degree--;
+		if (i < list->degree && list->links[i] == VEGO_NO_NODE)
+			list->links[i] = list->links[--list->degree];
+	}
+}
+
 /*
  * Chooses again whom a node links to, now that its room is used up and one
- * more wants in.  Survivors stay where they are in the list, so that the
- * change is small in WAL.  Neighbours are looked at by hints, hence what is
- * binding stays without question.
+ * more wants in.  Neighbours are looked at by hints, hence what is binding
+ * stays without question.
  */
 static VegoLinks
 choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
@@ -116,7 +136,7 @@ choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 	const VegoLink *links = vego_slot_links(geometry, target);
 	int			count = 0;
 	int			bound = 0;
-	int			chosen;
+	int			chosen = 0;
 	size_t		code_room = MAXALIGN(geometry->code_bytes);
 	VegoFactors *factor_copies = palloc(target->degree * sizeof(VegoFactors));
 	uint8	   *code_copies = palloc(target->degree * code_room);
@@ -166,12 +186,8 @@ choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 	}
 	if (result.wanted)
 	{
-		int			last;
-
-		/* survivors in place, the newcomer in the first gap, no gap left */
 		result.degree = target->degree;
-		memcpy(result.links, links,
-			   target->degree * sizeof(VegoLink));
+		memcpy(result.links, links, target->degree * sizeof(VegoLink));
 		for (int i = 0; i < result.degree; i++)
 		{
 			bool		survives = false;
@@ -181,24 +197,7 @@ choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 			if (!survives)
 				result.links[i] = VEGO_NO_NODE;
 		}
-		last = result.degree - 1;
-		for (int i = 0; i <= last; i++)
-		{
-			if (result.links[i] != VEGO_NO_NODE)
-				continue;
-			if (newcomer != VEGO_NO_NODE)
-			{
-				result.links[i] = newcomer;
-				newcomer = VEGO_NO_NODE;
-				continue;
-			}
-			while (last > i && result.links[last] == VEGO_NO_NODE)
-				last--;
-			result.links[i] = result.links[last--];
-		}
-		while (last >= 0 && result.links[last] == VEGO_NO_NODE)
-			last--;
-		result.degree = last + 1;
+		vego_links_fill_gaps(&result, &newcomer, 1);
 	}
 	pfree(candidates);
 	pfree(code_copies);
