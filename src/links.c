@@ -9,16 +9,29 @@
 #include "links.h"
 
 /*
- * A node that is inserted chooses so many links.  A quarter more than m, since
- * it chooses among what one search found, and those that came before it have
- * not chosen with it in view; measured, this makes up for it.  Under inner
- * product the rest goes to beacons.
+ * A node that is inserted chooses so many links.  More than m, since it chooses
+ * among what one search found, and those that came before it have not chosen
+ * with it in view.  They cost four bytes each and no page.  Under inner product
+ * the rest goes to beacons.
  */
 static inline int
 links_to_choose(const VegoNodes *nodes)
 {
 	return nodes->coder.metric == VEGO_INNER_PRODUCT ?
-		nodes->meta.m : nodes->meta.m * 5 / 4;
+		nodes->meta.m : nodes->meta.m * 7 / 4;
+}
+
+/*
+ * A link back costs a page: to lock, to log, and to log whole after a
+ * checkpoint.  So many of the nearest are worth it; the others link back where
+ * a page is changed anyway.  Under inner product all are: they are fewer, and
+ * who links to a node is all that leads to it from outside.
+ */
+static inline int
+links_back_to_make(const VegoNodes *nodes)
+{
+	return nodes->coder.metric == VEGO_INNER_PRODUCT ?
+		nodes->geometry.capacity : nodes->meta.m / 2 + 1;
 }
 
 /*
@@ -290,6 +303,18 @@ vego_links_insist(VegoNodes *nodes, VegoNodeId target_id, VegoSlot *target,
 	return false;
 }
 
+static bool
+page_changes_anyway(const VegoNodes *nodes, VegoNodeId id,
+					const VegoEdit *edits, int count)
+{
+	BlockNumber block = vego_node_block(&nodes->geometry, id);
+
+	for (int i = 0; i < count; i++)
+		if (vego_node_block(&nodes->geometry, edits[i].id) == block)
+			return true;
+	return false;
+}
+
 bool
 vego_links_back(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 		  VegoCopies *copies)
@@ -306,7 +331,9 @@ vego_links_back(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 	{
 		VegoCopy	   *copy = &copies->items[i];
 
-		if (!vego_links_has(nodes, slot, copy->id))
+		if (!vego_links_has(nodes, slot, copy->id) ||
+			(count >= links_back_to_make(nodes) &&
+			 !page_changes_anyway(nodes, copy->id, edits, count)))
 			continue;
 		links[count] = with_link(nodes, copy->slot,
 								 binder == VEGO_NO_NODE ?
