@@ -29,6 +29,7 @@ OBJS = \
 	src/code.o \
 	src/copies.o \
 	src/cost.o \
+	src/cost_distance.o \
 	src/distance.o \
 	src/exact.o \
 	src/exact_build.o \
@@ -101,6 +102,7 @@ REGRESS = \
 	index_exact \
 	index_ddl \
 	index_vacuum \
+	index_cost \
 	index_order \
 	index_plan \
 	index_values \
