@@ -40,7 +40,7 @@
  * their cache lines come from memory, in a walk from all over it, in a flat
  * search one after another.
  */
-#define SCORE_OPERATORS 50
+#define SCORE_OPERATORS 35
 #define SCORE_BYTES_AN_OPERATOR 8
 #define FLAT_OPERATORS 12
 #define FLAT_BYTES_AN_OPERATOR 24
@@ -58,10 +58,10 @@
 #define FRESH_LINKS 0.37
 
 /*
- * A scan that goes on stays two nodes ahead of each row (scan.c), and a search
- * that grows wider expands half as many again.
+ * A scan that goes on stays two nodes ahead of each row (scan.c), and finishes
+ * the width it has begun: half a node more.
  */
-#define EXPANDED_PER_ROW 3
+#define EXPANDED_PER_ROW 2.5
 
 /*
  * The further a scan goes, the fewer nodes are left to be met, and the cheaper
