@@ -10,6 +10,7 @@
 
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "storage/smgr.h"
 #include "utils/rel.h"
 
 #if PG_VERSION_NUM < 140000
@@ -58,6 +59,21 @@ vego_compat_extend(Relation rel)
 #endif
 }
 
+/* Zero pages at the end of a relation that nobody else extends. */
+static inline void
+vego_compat_extend_by(Relation rel, BlockNumber first, BlockNumber count)
+{
+#if PG_VERSION_NUM < 160000
+	PGAlignedBlock zero;
+
+	memset(zero.data, 0, BLCKSZ);
+	for (BlockNumber block = first; block < first + count; block++)
+		smgrextend(RelationGetSmgr(rel), MAIN_FORKNUM, block, zero.data, false);
+#else
+	smgrzeroextend(RelationGetSmgr(rel), MAIN_FORKNUM, first, count, false);
+#endif
+}
+
 /* 15 can reserve a prefix of settings; before, unknown ones only warn. */
 #if PG_VERSION_NUM < 150000
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
@@ -67,8 +83,10 @@ vego_compat_extend(Relation rel)
 #if PG_VERSION_NUM < 170000
 #define vego_compat_test_snapshot(snapshot, rel, page) \
 	TestForOldSnapshot(snapshot, rel, page)
+#define vego_compat_snapshots_age() OldSnapshotThresholdActive()
 #else
 #define vego_compat_test_snapshot(snapshot, rel, page) ((void) 0)
+#define vego_compat_snapshots_age() false
 #endif
 
 /* 18 gave vacuum_delay_point an argument. */

@@ -20,8 +20,8 @@
 
 /*
  * What this backend remembers of an index between statements: in which
- * buffer each block was last seen.  A memory, not a fact; every use checks the
- * buffer's tag.  Kept for the MAX_FRAMES indexes used last, outside the
+ * buffer each block was last seen.  A memory, not a fact; every use checks
+ * what it finds there.  Kept for the MAX_FRAMES indexes used last, outside the
  * relation cache, whose entries may go while a scan is open.
  */
 #define MAX_FRAMES 64
@@ -32,14 +32,17 @@ struct VegoFrames
 	uint64		last_use;		/* 0 where unused */
 	Buffer	   *buffers;		/* by block, InvalidBuffer where unknown */
 	uint32		size;
-	uint32		turn;			/* pins, to vary how they are taken */
+	uint32		turn;			/* looks and pins, to vary how they are taken */
 	VegoCounters counters;
 };
 
 static VegoFrames known_frames[MAX_FRAMES];
 static uint64 frames_clock = 0;
 
-/* One pin in so many goes through ReadBuffer, which raises the usage count. */
+/*
+ * One look or pin in so many goes through ReadBuffer, which raises the usage
+ * count.
+ */
 #define USAGE_TURN 8
 
 void
@@ -135,6 +138,7 @@ pin_block(VegoNodes *nodes, BlockNumber block)
 	VegoFrames *frames = own_frames(nodes);
 	Buffer		buffer = recent_buffer(frames, block);
 
+	frames->counters.pins++;
 	if (BufferIsValid(buffer) && !BufferIsLocal(buffer) &&
 		++frames->turn % USAGE_TURN != 0 &&
 		ReadRecentBuffer(frames->locator, MAIN_FORKNUM, block, buffer))
@@ -238,7 +242,7 @@ vego_nodes_open(Relation rel)
 								   RelationGetNumberOfBlocks(rel));
 	nodes->frames = find_frames(&locator);
 	nodes->hints = VEGO_COMPAT_UNPINNED_READS && !vego_guc_pinned_reads &&
-		!RelationUsesLocalBuffers(rel);
+		!RelationUsesLocalBuffers(rel) && !vego_compat_snapshots_age();
 	nodes->scratch = vego_nodes_new_slot(nodes);
 	return nodes;
 }
@@ -274,8 +278,8 @@ vego_nodes_new_slot(const VegoNodes *nodes)
 }
 
 /* Is the id a slot?  The index may have grown since it was looked at last. */
-static inline bool
-id_exists(VegoNodes *nodes, VegoNodeId id)
+bool
+vego_nodes_have(VegoNodes *nodes, VegoNodeId id)
 {
 	if (likely(id < nodes->count))
 		return true;
@@ -313,17 +317,22 @@ is_slot_of(const VegoNodes *nodes, const VegoSlot *slot, VegoNodeId id)
 /* A batch of ids on its way to ranks; large enough for any node's links. */
 #define BATCH 256
 
+#define CACHE_LINE 64
+
+static inline void
+prefetch_bytes(const char *start, size_t count)
+{
+	const char *line = (const char *) TYPEALIGN_DOWN(CACHE_LINE, start);
+
+	for (; line < start + count; line += CACHE_LINE)
+		__builtin_prefetch(line);
+}
+
+/* What a score reads; the processor's own prefetcher goes on after a while. */
 static inline void
 prefetch_code(const VegoGeometry *geometry, const VegoSlot *slot)
 {
-	const char *byte = (const char *) slot;
-	const char *end = byte + geometry->links_offset;
-
-	/* the processor's own prefetcher goes on after a few lines */
-	end = Min(end, byte + 512);
-	for (; byte < end; byte += 64)
-		__builtin_prefetch(byte);
-
+	prefetch_bytes((const char *) slot, Min(geometry->links_offset, 512));
 }
 
 static inline double
@@ -353,6 +362,38 @@ rank_pinned(VegoNodes *nodes, const VegoQuery *query, VegoNodeId id)
 	return rank;
 }
 
+/* Slots that are scored at once, and where their ranks go. */
+typedef struct VegoRanking
+{
+	int			count;
+	int			places[VEGO_QUERY_RANKS];
+	const VegoFactors *factors[VEGO_QUERY_RANKS];
+	const uint8 *codes[VEGO_QUERY_RANKS];
+} VegoRanking;
+
+static inline void
+add_to_ranking(VegoRanking *ranking, const VegoNodes *nodes,
+			   const VegoSlot *slot, int place)
+{
+	ranking->places[ranking->count] = place;
+	ranking->factors[ranking->count] =
+		vego_slot_factors(&nodes->geometry, slot);
+	ranking->codes[ranking->count] = vego_slot_code(&nodes->geometry, slot);
+	ranking->count++;
+}
+
+static inline void
+finish_ranking(const VegoRanking *ranking, const VegoQuery *query,
+			   double *ranks)
+{
+	double		found[VEGO_QUERY_RANKS];
+
+	vego_query_ranks(query, ranking->factors, ranking->codes, ranking->count,
+					 found);
+	for (int i = 0; i < ranking->count; i++)
+		ranks[ranking->places[i]] = found[i];
+}
+
 /*
  * First the frames of the whole batch are found and their lines fetched, then
  * all are scored, so that the cache misses overlap.
@@ -372,16 +413,21 @@ rank_batch(VegoNodes *nodes, const VegoQuery *query, const VegoNodeId *ids,
 			prefetch_code(&nodes->geometry, slots[i]);
 	}
 
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count;)
 	{
-		if (slots[i] && is_slot_of(nodes, slots[i], ids[i]))
+		VegoRanking ranking;
+
+		ranking.count = 0;
+		for (; i < count && ranking.count < VEGO_QUERY_RANKS; i++)
 		{
-			ranks[i] = rank_slot(nodes, query, slots[i]);
-			hinted++;
+			if (slots[i] && is_slot_of(nodes, slots[i], ids[i]))
+				add_to_ranking(&ranking, nodes, slots[i], i);
+			else
+				ranks[i] = vego_nodes_have(nodes, ids[i]) ?
+					rank_pinned(nodes, query, ids[i]) : DBL_MAX;
 		}
-		else
-			ranks[i] = id_exists(nodes, ids[i]) ?
-				rank_pinned(nodes, query, ids[i]) : DBL_MAX;
+		finish_ranking(&ranking, query, ranks);
+		hinted += ranking.count;
 	}
 	own_frames(nodes)->counters.ranked_by_hint += hinted;
 }
@@ -402,7 +448,7 @@ vego_nodes_rank(VegoNodes *nodes, const VegoQuery *query,
 }
 
 void
-vego_nodes_prefetch(VegoNodes *nodes, VegoNodeId id)
+vego_nodes_prefetch_code(VegoNodes *nodes, VegoNodeId id)
 {
 	const VegoSlot *slot = recent_slot(nodes, own_frames(nodes), id);
 
@@ -428,6 +474,36 @@ vego_nodes_sketch(VegoNodes *nodes, VegoNodeId id, VegoFactors *factors,
 }
 
 void
+vego_nodes_prefetch(VegoNodes *nodes, VegoNodeId id)
+{
+	const VegoSlot *slot = recent_slot(nodes, own_frames(nodes), id);
+
+	if (slot)
+		prefetch_bytes((const char *) slot + nodes->geometry.links_offset,
+					   nodes->geometry.capacity * sizeof(VegoLink));
+}
+
+void
+vego_nodes_look(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot)
+{
+	VegoFrames *frames = own_frames(nodes);
+	const VegoSlot *seen = recent_slot(nodes, frames, id);
+
+	/* when it is the turn of ReadBuffer, pin_block will see to it */
+	if (seen && (frames->turn + 1) % USAGE_TURN != 0)
+	{
+		memcpy(slot, seen, nodes->geometry.slot_bytes);
+		if (slot->kind == VEGO_SLOT_LIVE && is_slot_of(nodes, slot, id) &&
+			vego_slot_fault(&nodes->geometry, slot) == NULL)
+		{
+			frames->turn++;
+			return;
+		}
+	}
+	vego_nodes_read(nodes, id, slot);
+}
+
+void
 vego_nodes_read(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot)
 {
 	BlockNumber block = vego_node_block(&nodes->geometry, id);
@@ -435,7 +511,7 @@ vego_nodes_read(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot)
 	Buffer		buffer;
 	Page		page;
 
-	if (!id_exists(nodes, id))
+	if (!vego_nodes_have(nodes, id))
 	{
 		memset(slot, 0, nodes->geometry.slot_bytes);
 		return;

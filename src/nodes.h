@@ -7,8 +7,8 @@
  * Two ways of reading (src/README, "Reading"):
  *
  *	 hint	straight from the buffer's frame, without pin or lock.  May be
- *			wrong without anybody noticing, so it decides only which node is
- *			visited next and which neighbours look best.
+ *			wrong without anybody noticing, so it decides only which nodes are
+ *			visited and which neighbours look best.
  *	 read	pinned and share-locked, copied out.  Everything that is returned
  *			or written rests on this.
  *
@@ -29,7 +29,9 @@ typedef struct VegoCounters
 {
 	uint64		ranked_by_hint; /* nodes scored without a pin */
 	uint64		ranked_by_pin;	/* nodes scored under pin and lock */
-	uint64		reads;			/* nodes read whole */
+	uint64		expanded;		/* nodes whose links a search followed */
+	uint64		reads;			/* nodes read whole, under a pin */
+	uint64		pins;			/* of node pages, for one node each */
 	uint64		searches;
 	uint64		rows_fetched;	/* heap rows read for exact distances */
 	uint64		rows_returned;
@@ -90,8 +92,8 @@ extern VegoSlot *vego_nodes_new_slot(const VegoNodes *nodes);
 extern void vego_nodes_rank(VegoNodes *nodes, const VegoQuery *query,
 							const VegoNodeId *ids, int count, double *ranks);
 
-/* Says that factors and code of a node will be looked at soon. */
-extern void vego_nodes_prefetch(VegoNodes *nodes, VegoNodeId id);
+/* Hint: fetches the lines of a node that vego_nodes_sketch will want. */
+extern void vego_nodes_prefetch_code(VegoNodes *nodes, VegoNodeId id);
 
 /*
  * Hint: copies factors and code of a node.  False when the id is no slot or
@@ -105,6 +107,20 @@ extern bool vego_nodes_sketch(VegoNodes *nodes, VegoNodeId id,
  * Errors: ERRCODE_INDEX_CORRUPTED for a damaged page or slot.
  */
 extern void vego_nodes_read(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot);
+
+/*
+ * Is the id a slot?  Looks whether the index has grown when it seems not.
+ */
+extern bool vego_nodes_have(VegoNodes *nodes, VegoNodeId id);
+
+/*
+ * Hint, if that shows a live node whose head makes sense, else a read: copies
+ * the slot.  Whatever is not live has been read.
+ */
+extern void vego_nodes_look(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot);
+
+/* Hint: fetches the lines of a node that vego_nodes_look will want. */
+extern void vego_nodes_prefetch(VegoNodes *nodes, VegoNodeId id);
 
 /* Reads all slots of a block at once, per_page of them; false past the end. */
 extern bool vego_nodes_read_block(VegoNodes *nodes, BlockNumber block,

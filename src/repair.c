@@ -76,7 +76,7 @@ sketch_candidates(Gathering *gathering)
 	int			kept = 0;
 
 	for (int i = 0; i < gathering->count; i++)
-		vego_nodes_prefetch(nodes, gathering->candidates[i].id);
+		vego_nodes_prefetch_code(nodes, gathering->candidates[i].id);
 	for (int i = 0; i < gathering->count; i++)
 	{
 		VegoCandidate candidate = gathering->candidates[i];
@@ -106,7 +106,7 @@ without_gone(VegoWorkbench *bench, VegoNodeId id, const VegoSlot *slot,
 {
 	VegoNodes  *nodes = bench->nodes;
 	const VegoLink *links = vego_slot_links(&nodes->geometry, slot);
-	Gathering	gathering = {nodes, id, slot, &bench->search.visited, gone,
+	Gathering	gathering = {nodes, id, slot, bench->search.visited, gone,
 	arg};
 	VegoLinks	result = {false};
 	VegoLink	newcomers[UINT8_MAX];
@@ -227,6 +227,21 @@ vego_graph_relink(VegoWorkbench *bench, VegoNodeId id, const VegoSlot *slot,
 	vego_nodes_edit(nodes, &edit, 1);
 }
 
+/*
+ * Reads the binder and makes it bind the node; true when it does now.  What a
+ * search saw of the binder would not do: it may have been a hint.
+ */
+static bool
+binds_now(VegoNodes *nodes, VegoNodeId binder_id, VegoSlot *binder,
+		  const VegoSlot *slot, VegoNodeId id)
+{
+	vego_nodes_read(nodes, binder_id, binder);
+	return binder->kind == VEGO_SLOT_LIVE && binder->level == slot->level &&
+		vego_links_insist(nodes, binder_id, binder, id | VEGO_LINK_BINDING,
+						  vego_slot_factors(&nodes->geometry, slot),
+						  vego_slot_code(&nodes->geometry, slot));
+}
+
 VegoNodeId
 vego_graph_attach(VegoWorkbench *bench, VegoNodeId id, const VegoSlot *slot,
 				  VegoFilter allowed, void *arg, int ef_construction)
@@ -248,10 +263,7 @@ vego_graph_attach(VegoWorkbench *bench, VegoNodeId id, const VegoSlot *slot,
 
 		if (neighbour == id || !allowed(arg, neighbour))
 			continue;
-		vego_nodes_read(nodes, neighbour, target);
-		if (target->kind == VEGO_SLOT_LIVE && target->level == slot->level &&
-			vego_links_insist(nodes, neighbour, target, id | VEGO_LINK_BINDING,
-						   factors, code))
+		if (binds_now(nodes, neighbour, target, slot, id))
 			return neighbour;
 	}
 
@@ -279,8 +291,7 @@ vego_graph_attach(VegoWorkbench *bench, VegoNodeId id, const VegoSlot *slot,
 			VegoCopy	   *copy = &copies.items[tried];
 
 			if (copy->id != id && allowed(arg, copy->id) &&
-				vego_links_insist(nodes, copy->id, copy->slot,
-							   id | VEGO_LINK_BINDING, factors, code))
+				binds_now(nodes, copy->id, target, slot, id))
 				return copy->id;
 			pfree(copy->slot);
 		}
