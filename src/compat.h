@@ -10,6 +10,7 @@
 
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "storage/smgr.h"
 #include "utils/rel.h"
 
 #if PG_VERSION_NUM < 140000
@@ -58,6 +59,21 @@ vego_compat_extend(Relation rel)
 #endif
 }
 
+/* Zero pages at the end of a relation that nobody else extends. */
+static inline void
+vego_compat_extend_by(Relation rel, BlockNumber first, BlockNumber count)
+{
+#if PG_VERSION_NUM < 160000
+	PGAlignedBlock zero;
+
+	memset(zero.data, 0, BLCKSZ);
+	for (BlockNumber block = first; block < first + count; block++)
+		smgrextend(RelationGetSmgr(rel), MAIN_FORKNUM, block, zero.data, false);
+#else
+	smgrzeroextend(RelationGetSmgr(rel), MAIN_FORKNUM, first, count, false);
+#endif
+}
+
 /* 15 can reserve a prefix of settings; before, unknown ones only warn. */
 #if PG_VERSION_NUM < 150000
 #define MarkGUCPrefixReserved(prefix) EmitWarningsOnPlaceholders(prefix)
@@ -78,6 +94,16 @@ vego_compat_extend(Relation rel)
 #define vego_compat_vacuum_delay() vacuum_delay_point(false)
 #else
 #define vego_compat_vacuum_delay() vacuum_delay_point()
+#endif
+
+/*
+ * A path that must not be taken.  From 18 on the planner counts what is disabled
+ * in a path, and looks at costs only where that is equal.
+ */
+#if PG_VERSION_NUM >= 180000
+#define vego_compat_disable_path(path) ((path)->disabled_nodes += 2)
+#else
+#define vego_compat_disable_path(path) ((void) (path))
 #endif
 
 /* valgrind sees races that are meant: there, every read is pinned. */

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "simd/half.h"
+
 /*
  * All-pairs blocks.  A block is a set of rows against VEGO_BLOCK_COLUMNS
  * columns; both are codes with one byte a dimension.
@@ -93,6 +95,27 @@ typedef struct VegoKernels
 	/* sums[0..2] = a.b, a.a, b.b in one pass */
 	void		(*cosine_sums) (const float *a, const float *b, int n,
 								float sums[3]);
+
+	/* The same of halves; their sums stay in the range of a float. */
+	float		(*half_l2_squared) (const VegoHalf *a, const VegoHalf *b,
+									int n);
+	float		(*half_dot) (const VegoHalf *a, const VegoHalf *b, int n);
+	float		(*half_l1) (const VegoHalf *a, const VegoHalf *b, int n);
+	void		(*half_cosine_sums) (const VegoHalf *a, const VegoHalf *b,
+									 int n, float sums[3]);
+
+	/* To the nearest half, ties to even; infinite beyond 65504. */
+	void		(*halves_to_floats) (const VegoHalf *x, int n, float *out);
+	void		(*floats_to_halves) (const float *x, int n, VegoHalf *out);
+
+	/* sums[i] += x[i] */
+	void		(*add_to_sums) (const float *x, int n, double *sums);
+	void		(*half_add_to_sums) (const VegoHalf *x, int n, double *sums);
+
+	/* How many bits are set in both, and in only one, of two bit strings? */
+	int32_t		(*bits_shared) (const uint8_t *a, const uint8_t *b,
+								int bytes);
+	int32_t		(*bits_apart) (const uint8_t *a, const uint8_t *b, int bytes);
 
 	/*
 	 * Quantizing.  centre: out[i] = x[i] * scale - centre[i] (centre may be

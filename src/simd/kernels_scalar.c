@@ -48,6 +48,98 @@ cosine_sums(const float *a, const float *b, int n, float sums[3])
 	sums[2] = dot(b, b, n);
 }
 
+static float
+half_l2_squared(const VegoHalf *a, const VegoHalf *b, int n)
+{
+	float		sum = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		float		difference = vego_half_to_float(a[i]) -
+			vego_half_to_float(b[i]);
+
+		sum += difference * difference;
+	}
+	return sum;
+}
+
+static float
+half_dot(const VegoHalf *a, const VegoHalf *b, int n)
+{
+	float		sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += vego_half_to_float(a[i]) * vego_half_to_float(b[i]);
+	return sum;
+}
+
+static float
+half_l1(const VegoHalf *a, const VegoHalf *b, int n)
+{
+	float		sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += __builtin_fabsf(vego_half_to_float(a[i]) -
+							   vego_half_to_float(b[i]));
+	return sum;
+}
+
+static void
+half_cosine_sums(const VegoHalf *a, const VegoHalf *b, int n, float sums[3])
+{
+	sums[0] = half_dot(a, b, n);
+	sums[1] = half_dot(a, a, n);
+	sums[2] = half_dot(b, b, n);
+}
+
+static void
+halves_to_floats(const VegoHalf *x, int n, float *out)
+{
+	for (int i = 0; i < n; i++)
+		out[i] = vego_half_to_float(x[i]);
+}
+
+static void
+floats_to_halves(const float *x, int n, VegoHalf *out)
+{
+	for (int i = 0; i < n; i++)
+		out[i] = vego_half_from_double(x[i]);
+}
+
+static void
+add_to_sums(const float *x, int n, double *sums)
+{
+	for (int i = 0; i < n; i++)
+		sums[i] += x[i];
+}
+
+static void
+half_add_to_sums(const VegoHalf *x, int n, double *sums)
+{
+	for (int i = 0; i < n; i++)
+		sums[i] += vego_half_to_float(x[i]);
+}
+
+static int32_t
+bits_shared(const uint8_t *a, const uint8_t *b, int bytes)
+{
+	int32_t		count = 0;
+
+	for (int i = 0; i < bytes; i++)
+		count += __builtin_popcount(a[i] & b[i]);
+	return count;
+}
+
+static int32_t
+bits_apart(const uint8_t *a, const uint8_t *b, int bytes)
+{
+	int32_t		count = 0;
+
+	for (int i = 0; i < bytes; i++)
+		count += __builtin_popcount(a[i] ^ b[i]);
+	return count;
+}
+
 static void
 centre(const float *x, const float *centre, float scale, int n, float *out,
 	   float *smallest, float *largest)
@@ -243,6 +335,16 @@ const VegoKernels vego_kernels_scalar = {
 	.dot = dot,
 	.l1 = l1,
 	.cosine_sums = cosine_sums,
+	.half_l2_squared = half_l2_squared,
+	.half_dot = half_dot,
+	.half_l1 = half_l1,
+	.half_cosine_sums = half_cosine_sums,
+	.halves_to_floats = halves_to_floats,
+	.floats_to_halves = floats_to_halves,
+	.add_to_sums = add_to_sums,
+	.half_add_to_sums = half_add_to_sums,
+	.bits_shared = bits_shared,
+	.bits_apart = bits_apart,
 	.centre = centre,
 	.quantize = quantize,
 	.query_dots8 = query_dots8,

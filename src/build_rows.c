@@ -1,0 +1,499 @@
+/*
+ * build_rows.c
+ *	  How do the heap's rows become codes in memory?
+ *
+ * Every process of the team scans a part of the heap and codes its rows into
+ * memory of its own.  When all have finished the leader knows how many rows
+ * there are, and everyone copies theirs to shared memory, in the order of the
+ * heap: so the index does not depend on who has read what.
+ */
+#include "postgres.h"
+
+#include "access/tableam.h"
+#include "catalog/index.h"
+#include "commands/progress.h"
+#include "miscadmin.h"
+#include "optimizer/optimizer.h"
+#include "storage/bufmgr.h"
+#include "utils/backend_progress.h"
+#include "utils/memutils.h"
+
+#include "build.h"
+
+/*
+ * The centre is the mean of the first rows, kept as they are until there are
+ * enough of them.  It needs no precision: it only makes ranges smaller.
+ */
+#define CENTRE_ROWS 10000
+#define CENTRE_BYTES (32 * 1024 * 1024)
+
+/* Norms above so many times the median are far out. */
+#define CENTRE_REACH 8.0
+
+/* What a worker has read. */
+typedef struct RowsPart
+{
+	double		reltuples;
+	double		radius2;
+	uint32		count;
+	bool		broken_hot_chain;
+} RowsPart;
+
+/* What workers know from the start; the centre follows the parts. */
+typedef struct Notice
+{
+	bool		has_centre;
+	RowsPart	parts[FLEXIBLE_ARRAY_MEMBER];	/* one a worker */
+} Notice;
+
+/* Where rows go: by heap block, which one process has read as a whole. */
+typedef struct RowsOrder
+{
+	VegoReference starts;		/* of each block's rows among all */
+	VegoReference tids;
+	VegoReference factors;
+	VegoReference codes;
+} RowsOrder;
+
+static float *
+notice_centre(Notice *notice)
+{
+	return (float *) &notice->parts[max_parallel_maintenance_workers];
+}
+
+static void *
+allocate_huge(Size bytes)
+{
+	return palloc_extended(Max(bytes, 1), MCXT_ALLOC_HUGE);
+}
+
+static void
+check_row_count(const VegoBuild *build, uint64 count)
+{
+	if (count > VEGO_NO_NODE / 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("index \"%s\" cannot be built on more than %u rows",
+						RelationGetRelationName(build->index),
+						VEGO_NO_NODE / 2),
+				 errhint("Partition the table.")));
+}
+
+static void
+make_room(VegoBuild *build)
+{
+	Size		code_bytes = build->coder.code_bytes;
+
+	if (build->count < build->room)
+		return;
+	check_row_count(build, (uint64) build->count + 1);
+	if (build->room == 0)
+	{
+		build->room = 1024;
+		build->tids = allocate_huge(build->room * sizeof(ItemPointerData));
+		build->factors = allocate_huge(build->room * sizeof(VegoFactors));
+		build->codes = allocate_huge(build->room * code_bytes);
+		return;
+	}
+	build->room *= 2;
+	build->tids = repalloc_huge(build->tids,
+								build->room * sizeof(ItemPointerData));
+	build->factors = repalloc_huge(build->factors,
+								   build->room * sizeof(VegoFactors));
+	build->codes = repalloc_huge(build->codes, build->room * code_bytes);
+}
+
+static void
+add_row(VegoBuild *build, ItemPointer tid, const float *x)
+{
+	make_room(build);
+	if (!vego_encode(&build->coder, x, build->scratch,
+					 &build->factors[build->count],
+					 build->codes + (Size) build->count * build->coder.code_bytes))
+		return;
+	build->radius2 = Max(build->radius2,
+						 (double) build->factors[build->count].norm *
+						 build->factors[build->count].norm);
+	build->tids[build->count++] = *tid;
+}
+
+static int
+compare_doubles(const void *a, const void *b)
+{
+	double		da = *(const double *) a;
+	double		db = *(const double *) b;
+
+	return da < db ? -1 : da > db;
+}
+
+/*
+ * The mean of the waiting rows, of their directions under cosine.  Rows far
+ * out do not take part: one of them could move the centre away from all others,
+ * and every code would lose its precision.
+ */
+static void
+compute_centre(VegoBuild *build)
+{
+	int			dims = build->shape.dims;
+	uint32		rows = build->waiting_count;
+	double	   *sums = palloc0(dims * sizeof(double));
+	double	   *norms = allocate_huge(rows * sizeof(double));
+	double	   *sorted = allocate_huge(rows * sizeof(double));
+	double		farthest;
+	uint32		counted = 0;
+
+	for (uint32 row = 0; row < rows; row++)
+	{
+		const float *x = build->waiting + (Size) row * dims;
+		double		norm2 = 0.0;
+
+		for (int i = 0; i < dims; i++)
+			norm2 += (double) x[i] * x[i];
+		norms[row] = sqrt(norm2);
+	}
+	memcpy(sorted, norms, rows * sizeof(double));
+	qsort(sorted, rows, sizeof(double), compare_doubles);
+	farthest = CENTRE_REACH * sorted[rows / 2];
+
+	for (uint32 row = 0; row < rows; row++)
+	{
+		const float *x = build->waiting + (Size) row * dims;
+		double		scale = 1.0;
+
+		if (build->coder.metric == VEGO_COSINE)
+		{
+			if (norms[row] == 0.0)
+				continue;
+			scale = 1.0 / norms[row];
+		}
+		else if (norms[row] > farthest)
+			continue;
+		counted++;
+		for (int i = 0; i < dims; i++)
+			sums[i] += x[i] * scale;
+	}
+	build->centre = palloc0(dims * sizeof(float));
+	for (int i = 0; i < dims && counted > 0; i++)
+		build->centre[i] = (float) (sums[i] / counted);
+	build->coder.centre = build->centre;
+	pfree(sorted);
+	pfree(norms);
+	pfree(sums);
+}
+
+/*
+ * With the centre known, workers can begin.  They are not started before, for
+ * the rows they would read meanwhile would have to wait.
+ */
+static void
+start_team(VegoBuild *build)
+{
+	Notice	   *notice = vego_team_notice(build->team);
+
+	notice->has_centre = build->centre != NULL;
+	if (build->centre)
+		memcpy(notice_centre(notice), build->centre,
+			   build->shape.dims * sizeof(float));
+	vego_team_start(build->team);
+}
+
+/* Decides the centre and codes the rows that have waited for it. */
+static void
+settle_centre(VegoBuild *build)
+{
+	if (build->has_centre)
+		return;
+	build->has_centre = true;
+	/* inner product does not stay the same under translation */
+	if (build->coder.metric != VEGO_INNER_PRODUCT && build->waiting_count > 0)
+		compute_centre(build);
+	for (uint32 row = 0; row < build->waiting_count; row++)
+		add_row(build, &build->waiting_tids[row],
+				build->waiting + (Size) row * build->shape.dims);
+	pfree(build->waiting);
+	pfree(build->waiting_tids);
+}
+
+static void
+scan_row(Relation index, ItemPointer tid, Datum *values, bool *isnull,
+		 bool tuple_is_alive, void *state)
+{
+	VegoBuild  *build = state;
+	MemoryContext old;
+	const float *x;
+
+	if (isnull[0])
+		return;
+	old = MemoryContextSwitchTo(build->row_context);
+	x = vego_value_elements(index, build->opclass, values[0],
+							build->shape.dims);
+	MemoryContextSwitchTo(build->context);
+	if (build->has_centre)
+		add_row(build, tid, x);
+	else
+	{
+		memcpy(build->waiting + (Size) build->waiting_count * build->shape.dims,
+			   x, build->shape.dims * sizeof(float));
+		build->waiting_tids[build->waiting_count++] = *tid;
+		if (build->waiting_count == build->waiting_room)
+		{
+			settle_centre(build);
+			if (build->team)
+				start_team(build);
+		}
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(build->row_context);
+}
+
+void
+vego_build_plan_team(VegoBuild *build, bool concurrent)
+{
+	build->team = vego_team_plan(build->heap, build->index, concurrent,
+								 "vego_build_worker",
+								 offsetof(Notice, parts) +
+								 max_parallel_maintenance_workers *
+								 sizeof(RowsPart) +
+								 build->shape.dims * sizeof(float));
+}
+
+/* Scans the heap, or this process's part of it. */
+static void
+scan_heap(VegoBuild *build, IndexInfo *info, bool reports)
+{
+	build->scratch = palloc(build->shape.dims * sizeof(float));
+	build->reltuples =
+		table_index_build_scan(build->heap, build->index, info, true, reports,
+							   scan_row, build, build->team ?
+							   vego_team_scan(build->team) : NULL);
+}
+
+static void
+scan_as_leader(VegoBuild *build, IndexInfo *info)
+{
+	int			dims = build->shape.dims;
+
+	build->waiting_room = Max(1, Min(CENTRE_ROWS,
+									 CENTRE_BYTES / (dims * sizeof(float))));
+	build->waiting = allocate_huge((Size) build->waiting_room * dims *
+								   sizeof(float));
+	build->waiting_tids = palloc(build->waiting_room *
+								 sizeof(ItemPointerData));
+	vego_build_progress(VEGO_SUBPHASE_SCAN, 0, 0);
+	scan_heap(build, info, true);
+	settle_centre(build);
+}
+
+void
+vego_build_scan_part(VegoBuild *build)
+{
+	Notice	   *notice = vego_team_notice(build->team);
+	RowsPart   *part = &notice->parts[ParallelWorkerNumber];
+	IndexInfo  *info = BuildIndexInfo(build->index);
+
+	info->ii_Concurrent = vego_team_is_concurrent(build->team);
+	build->has_centre = true;
+	if (notice->has_centre)
+		build->coder.centre = notice_centre(notice);
+	scan_heap(build, info, false);
+	part->reltuples = build->reltuples;
+	part->radius2 = build->radius2;
+	part->count = build->count;
+	part->broken_hot_chain = info->ii_BrokenHotChain;
+}
+
+static void
+free_rows(VegoBuild *build)
+{
+	if (build->room > 0)
+	{
+		pfree(build->tids);
+		pfree(build->factors);
+		pfree(build->codes);
+	}
+	build->room = 0;
+}
+
+/* How many of this process's rows, from i on, are in the same heap block. */
+static uint32
+rows_in_block(const VegoBuild *build, uint32 i)
+{
+	BlockNumber block = ItemPointerGetBlockNumber(&build->tids[i]);
+	uint32		end = i + 1;
+
+	while (end < build->count &&
+		   ItemPointerGetBlockNumber(&build->tids[end]) == block)
+		end++;
+	return end - i;
+}
+
+static void
+count_rows(const VegoBuild *build, uint32 *counts)
+{
+	uint32		n;
+
+	for (uint32 i = 0; i < build->count; i += n)
+	{
+		n = rows_in_block(build, i);
+		counts[ItemPointerGetBlockNumber(&build->tids[i])] = n;
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Copies this process's rows to where all rows are. */
+static void
+hand_over(VegoBuild *build, const uint32 *starts, ItemPointerData *tids,
+		  VegoFactors *factors, uint8 *codes)
+{
+	Size		code_bytes = build->coder.code_bytes;
+	uint32		n;
+
+	for (uint32 i = 0; i < build->count; i += n)
+	{
+		Size		to = starts[ItemPointerGetBlockNumber(&build->tids[i])];
+
+		n = rows_in_block(build, i);
+		memcpy(tids + to, build->tids + i, n * sizeof(ItemPointerData));
+		memcpy(factors + to, build->factors + i, n * sizeof(VegoFactors));
+		memcpy(codes + to * code_bytes, build->codes + i * code_bytes,
+			   n * code_bytes);
+		CHECK_FOR_INTERRUPTS();
+	}
+	free_rows(build);
+	build->tids = tids;
+	build->factors = factors;
+	build->codes = codes;
+}
+
+void
+vego_build_count_rows(VegoBuild *build)
+{
+	const RowsOrder *order = vego_team_order(build->team);
+
+	count_rows(build, vego_team_array(build->team, order->starts));
+}
+
+void
+vego_build_hand_over_rows(VegoBuild *build)
+{
+	VegoTeam   *team = build->team;
+	const RowsOrder *order = vego_team_order(team);
+
+	hand_over(build, vego_team_array(team, order->starts),
+			  vego_team_array(team, order->tids),
+			  vego_team_array(team, order->factors),
+			  vego_team_array(team, order->codes));
+}
+
+/* Sums up what workers have read; returns how many rows there are in all. */
+static uint32
+sum_parts(VegoBuild *build, IndexInfo *info)
+{
+	Notice	   *notice = vego_team_notice(build->team);
+	uint64		total = build->count;
+
+	for (int i = 0; i < vego_team_size(build->team) - 1; i++)
+	{
+		RowsPart   *part = &notice->parts[i];
+
+		total += part->count;
+		check_row_count(build, total);
+		build->reltuples += part->reltuples;
+		build->radius2 = Max(build->radius2, part->radius2);
+		info->ii_BrokenHotChain |= part->broken_hot_chain;
+	}
+	return total;
+}
+
+/* Counts become starts. */
+static void
+sum_counts(uint32 *counts, BlockNumber blocks)
+{
+	uint32		start = 0;
+
+	for (BlockNumber block = 0; block < blocks; block++)
+	{
+		uint32		count = counts[block];
+
+		counts[block] = start;
+		start += count;
+	}
+}
+
+/*
+ * Brings the rows of all processes together; false when there is no shared
+ * memory for them.
+ */
+static bool
+gather_rows(VegoBuild *build, IndexInfo *info)
+{
+	VegoTeam   *team = build->team;
+	BlockNumber blocks = RelationGetNumberOfBlocks(build->heap);
+	uint32		total;
+	uint32	   *starts;
+	ItemPointerData *tids;
+	VegoFactors *factors;
+	uint8	   *codes;
+	RowsOrder	order;
+
+	vego_team_wait(team);
+	total = sum_parts(build, info);
+	starts = vego_team_allocate(team, (Size) blocks * sizeof(uint32));
+	tids = vego_team_allocate(team, (Size) total *
+							  sizeof(ItemPointerData));
+	factors = vego_team_allocate(team, (Size) total *
+								 sizeof(VegoFactors));
+	codes = vego_team_allocate(team, (Size) total * build->coder.code_bytes);
+	if (!vego_team_works(team))
+	{
+		vego_team_release(team, starts);
+		vego_team_release(team, tids);
+		vego_team_release(team, factors);
+		vego_team_release(team, codes);
+		return false;
+	}
+	order.starts = vego_team_reference(team, starts);
+	order.tids = vego_team_reference(team, tids);
+	order.factors = vego_team_reference(team, factors);
+	order.codes = vego_team_reference(team, codes);
+	memset(starts, 0, (Size) blocks * sizeof(uint32));
+	vego_team_share(team, VEGO_TASK_COUNT_ROWS, &order, sizeof(order), 0, 0);
+	count_rows(build, starts);
+	vego_team_wait(team);
+	sum_counts(starts, blocks);
+	vego_team_share(team, VEGO_TASK_ROWS, &order, sizeof(order), 0, 0);
+	hand_over(build, starts, tids, factors, codes);
+	vego_team_wait(team);
+	build->count = total;
+	vego_team_release(team, starts);
+	return true;
+}
+
+/* What has been read is of no use when workers cannot hand over their rows. */
+static void
+forget_rows(VegoBuild *build)
+{
+	free_rows(build);
+	build->count = 0;
+	build->radius2 = 0.0;
+	build->has_centre = false;
+	build->centre = NULL;
+	build->coder.centre = NULL;
+	build->waiting_count = 0;
+}
+
+void
+vego_build_scan(VegoBuild *build, IndexInfo *info)
+{
+	scan_as_leader(build, info);
+	if (vego_team_works(build->team) && !gather_rows(build, info))
+	{
+		/* nothing has been written yet, so let us begin again, alone */
+		vego_team_end(build->team);
+		build->team = NULL;
+		forget_rows(build);
+		scan_as_leader(build, info);
+	}
+	if (build->coder.metric == VEGO_INNER_PRODUCT)
+		build->coder.radius = sqrt(build->radius2);
+}
