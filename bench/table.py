@@ -328,6 +328,14 @@ def limited_lines(results):
                    "with enough memory", little / enough)
 
 
+def micro_lines(results):
+    for figure in dict.fromkeys(f["figure"] for f in results.figures
+                                if f["figure"].startswith("micro_")):
+        name, unit = figure.removeprefix("micro_").rsplit("_", 1)
+        yield f"{name.replace('_', ' ')}, {unit}", \
+            median(results.values(figure))
+
+
 def plan_lines(results):
     cells, good = (median(results.values(f"plans_{name}"))
                    for name in ("cells", "good"))
@@ -431,7 +439,8 @@ def print_markdown(results):
     for row in rows:
         print(row.line(rivals))
     lines = [*own_lines(results), *limited_lines(results),
-             *exact_lines(results), *plan_lines(results)]
+             *exact_lines(results), *plan_lines(results),
+             *micro_lines(results)]
     if lines:
         print("\n| vego against itself | |\n|---|---|")
         for what, value in lines:
