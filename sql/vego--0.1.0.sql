@@ -1668,7 +1668,12 @@ CREATE FUNCTION vego_stats(
 	OUT searches pg_catalog.int8,
 	OUT rows_fetched pg_catalog.int8,
 	OUT rows_returned pg_catalog.int8,
-	OUT rows_withheld pg_catalog.int8)
+	OUT rows_withheld pg_catalog.int8,
+	OUT exact pg_catalog.text,
+	OUT exact_vectors pg_catalog.int8,
+	OUT exact_bytes pg_catalog.int8,
+	OUT exact_free_bytes pg_catalog.int8,
+	OUT exact_reads pg_catalog.int8)
 	RETURNS pg_catalog.record
 	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED COST 100000
 	AS 'MODULE_PATHNAME', 'vego_stats';

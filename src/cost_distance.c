@@ -78,7 +78,7 @@ vego_distance_price(PlannerInfo *root, List *args)
 	price.operators += price.dims / DIMS_AN_OPERATOR;
 
 	/* a column far narrower than its vectors holds pointers to them */
-	bytes = vego_vector_size(price.dims);
+	bytes = vego_vector_size(&vego_type_vector, price.dims);
 	foreach(cell, pull_vars_of_level((Node *) args, 0))
 	{
 		int			stored = stored_bytes(root, lfirst(cell));
