@@ -15,6 +15,7 @@ DATA = sql/vego--0.1.0.sql
 PGFILEDESC = "vego - vectors and nearest-neighbour index"
 
 OBJS = \
+	src/bit_distance.o \
 	src/block.o \
 	src/build.o \
 	src/build_graph.o \
@@ -27,6 +28,7 @@ OBJS = \
 	src/code.o \
 	src/copies.o \
 	src/cost.o \
+	src/cost_distance.o \
 	src/distance.o \
 	src/float_text.o \
 	src/graph.o \
@@ -51,10 +53,14 @@ OBJS = \
 	src/partition_leaves.o \
 	src/partition_links.o \
 	src/partition_order.o \
+	src/plan.o \
 	src/repair.o \
 	src/scan.o \
 	src/search.o \
 	src/vacuum.o \
+	src/sparsevec.o \
+	src/sparsevec_cast.o \
+	src/sparsevec_ops.o \
 	src/validate.o \
 	src/value.o \
 	src/vector.o \
@@ -72,20 +78,26 @@ OBJS = \
 
 REGRESS = \
 	vector_io \
-	vector_binary \
+	types_binary \
+	types_values \
 	vector_cast \
 	vector_ops \
 	vector_functions \
 	vector_distance \
 	vector_aggregates \
-	vector_catalog \
+	halfvec \
+	sparsevec \
+	bit \
+	types_catalog \
 	index_setup \
 	index_basic \
 	index_options \
 	index_errors \
 	index_ddl \
 	index_vacuum \
+	index_cost \
 	index_order \
+	index_plan \
 	index_values \
 	check \
 	stats

@@ -83,8 +83,10 @@ vego_compat_extend_by(Relation rel, BlockNumber first, BlockNumber count)
 #if PG_VERSION_NUM < 170000
 #define vego_compat_test_snapshot(snapshot, rel, page) \
 	TestForOldSnapshot(snapshot, rel, page)
+#define vego_compat_snapshots_age() OldSnapshotThresholdActive()
 #else
 #define vego_compat_test_snapshot(snapshot, rel, page) ((void) 0)
+#define vego_compat_snapshots_age() false
 #endif
 
 /* 18 gave vacuum_delay_point an argument. */
@@ -92,6 +94,16 @@ vego_compat_extend_by(Relation rel, BlockNumber first, BlockNumber count)
 #define vego_compat_vacuum_delay() vacuum_delay_point(false)
 #else
 #define vego_compat_vacuum_delay() vacuum_delay_point()
+#endif
+
+/*
+ * A path that must not be taken.  From 18 on the planner counts what is disabled
+ * in a path, and looks at costs only where that is equal.
+ */
+#if PG_VERSION_NUM >= 180000
+#define vego_compat_disable_path(path) ((path)->disabled_nodes += 2)
+#else
+#define vego_compat_disable_path(path) ((void) (path))
 #endif
 
 /* valgrind sees races that are meant: there, every read is pinned. */

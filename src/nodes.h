@@ -7,8 +7,8 @@
  * Two ways of reading (src/README, "Reading"):
  *
  *	 hint	straight from the buffer's frame, without pin or lock.  May be
- *			wrong without anybody noticing, so it decides only which node is
- *			visited next and which neighbours look best.
+ *			wrong without anybody noticing, so it decides only which nodes are
+ *			visited and which neighbours look best.
  *	 read	pinned and share-locked, copied out.  Everything that is returned
  *			or written rests on this.
  *
@@ -29,7 +29,9 @@ typedef struct VegoCounters
 {
 	uint64		ranked_by_hint; /* nodes scored without a pin */
 	uint64		ranked_by_pin;	/* nodes scored under pin and lock */
-	uint64		reads;			/* nodes read whole */
+	uint64		expanded;		/* nodes whose links a search followed */
+	uint64		reads;			/* nodes read whole, under a pin */
+	uint64		pins;			/* of node pages, for one node each */
 	uint64		searches;
 	uint64		rows_fetched;	/* heap rows read for exact distances */
 	uint64		rows_returned;
@@ -64,6 +66,12 @@ extern VegoNodes *vego_nodes_open(Relation rel);
  */
 extern void vego_nodes_refresh(VegoNodes *nodes);
 
+/*
+ * The same for nodes that were opened for an earlier row of the statement.
+ * False when the index is another one by now, and has to be opened anew.
+ */
+extern bool vego_nodes_renew(VegoNodes *nodes, Relation rel);
+
 /* The counters of this backend for the index. */
 extern VegoCounters *vego_nodes_counters(VegoNodes *nodes);
 
@@ -84,6 +92,9 @@ extern VegoSlot *vego_nodes_new_slot(const VegoNodes *nodes);
 extern void vego_nodes_rank(VegoNodes *nodes, const VegoQuery *query,
 							const VegoNodeId *ids, int count, double *ranks);
 
+/* Says that factors and code of a node will be looked at soon. */
+extern void vego_nodes_prefetch_code(VegoNodes *nodes, VegoNodeId id);
+
 /*
  * Hint: copies factors and code of a node.  False when the id is no slot or
  * its slot is not live.
@@ -97,13 +108,30 @@ extern bool vego_nodes_sketch(VegoNodes *nodes, VegoNodeId id,
  */
 extern void vego_nodes_read(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot);
 
+/*
+ * Is the id a slot?  Looks whether the index has grown when it seems not.
+ */
+extern bool vego_nodes_have(VegoNodes *nodes, VegoNodeId id);
+
+/*
+ * Hint, if that shows a live node whose head makes sense, else a read: copies
+ * the slot.  Whatever is not live has been read.
+ */
+extern void vego_nodes_look(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot);
+
+/* Says that links of a node will be looked at soon. */
+extern void vego_nodes_prefetch_links(VegoNodes *nodes, VegoNodeId id);
+
 /* Reads all slots of a block at once, per_page of them; false past the end. */
 extern bool vego_nodes_read_block(VegoNodes *nodes, BlockNumber block,
 								  BufferAccessStrategy strategy,
 								  char *slots);
 
-/* Writes a new node into a free slot, one WAL record; returns its id. */
-extern VegoNodeId vego_nodes_insert(VegoNodes *nodes, const VegoSlot *slot);
+/*
+ * Writes a new node into a free slot, one WAL record; returns its id, by which
+ * the slot given is checked from now on.
+ */
+extern VegoNodeId vego_nodes_insert(VegoNodes *nodes, VegoSlot *slot);
 
 /*
  * A change of one node's links.  `before` is the slot as read: the change is
@@ -138,9 +166,10 @@ typedef VegoVerdict (*VegoJudge) (void *arg, VegoNodeId id,
 								  const VegoSlot *slot);
 
 /*
- * Shows the judge every slot of a block once, under an exclusive lock, and
- * does as it says; one WAL record if anything changes.  Returns how many slots
- * changed.  Errors: ERRCODE_INDEX_CORRUPTED as for reads.
+ * Shows the judge a copy of every slot of a block, once, and does as it says
+ * with those that are the same still; one WAL record if anything changes.
+ * Returns how many slots changed.  Errors: ERRCODE_INDEX_CORRUPTED as for
+ * reads.
  */
 extern int	vego_nodes_judge_block(VegoNodes *nodes, BlockNumber block,
 								   BufferAccessStrategy strategy,
