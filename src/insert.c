@@ -82,10 +82,10 @@ vegoinsert(Relation index, Datum *values, bool *isnull, ItemPointer heap_tid,
 	VegoInserter *inserter;
 	VegoNodes  *nodes;
 	MemoryContext old;
+	const VegoOpclass *opclass = vego_opclass(index);
 	VegoFactors factors;
-	const VegoOpclass *opclass;
-	Datum		value;
 	const float *elements;
+	Datum		value;
 	VegoExactPlace exact = {0};
 
 	if (isnull[0])
@@ -95,7 +95,6 @@ vegoinsert(Relation index, Datum *values, bool *isnull, ItemPointer heap_tid,
 	nodes = inserter->bench.nodes;
 	inserter->busy = true;
 	old = MemoryContextSwitchTo(inserter->row_context);
-	opclass = vego_opclass(index);
 	value = PointerGetDatum(PG_DETOAST_DATUM(values[0]));
 	elements = vego_value_elements(index, opclass, value, nodes->coder.dims);
 	memset(inserter->code, 0, nodes->coder.code_bytes);
