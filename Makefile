@@ -48,8 +48,14 @@ OBJS = \
 	src/partition_links.o \
 	src/partition_order.o \
 	src/repair.o \
+	src/rowstore.o \
 	src/scan.o \
 	src/search.o \
+	src/shards.o \
+	src/shards_cells.o \
+	src/shards_members.o \
+	src/shards_merge.o \
+	src/streams.o \
 	src/vacuum.o \
 	src/validate.o \
 	src/value.o \

@@ -2,8 +2,9 @@
  * build.c
  *	  How is an index made of all rows at once?
  *
- *	 scan		the heap's rows become codes in memory
- *	 graph		partition.c makes a graph of them, level by level
+ *	 scan		the heap's rows become codes, in memory if they fit
+ *	 graph		partition.c makes a graph of them, level by level; shards.c
+ *				makes the levels that do not fit
  *	 write		the levels become slots, slots become pages in block order
  *	 log		all pages go to WAL once, as the very last step
  */
@@ -25,6 +26,7 @@
 #include "options.h"
 #include "page.h"
 #include "partition.h"
+#include "shards.h"
 #include "value.h"
 
 /*
@@ -37,6 +39,21 @@
 /* Norms above so many times the median are far out. */
 #define CENTRE_REACH 8.0
 
+/* Share of the memory that they may take. */
+#define CENTRE_SHARE 4
+
+/* Below this, a build does not get by: maintenance_work_mem may be less. */
+#define LEAST_MEMORY (3 * 1024 * 1024)
+
+/* Slots become pages here, one page at a time, and the page then goes out. */
+typedef struct PageWriter
+{
+	VegoGeometry geometry;
+	PGAlignedBlock page;
+	int			place;			/* of the next slot */
+	VegoNodeId	id;				/* and its id */
+} PageWriter;
+
 typedef struct VegoBuild
 {
 	Relation	heap;
@@ -46,13 +63,12 @@ typedef struct VegoBuild
 	VegoCoder	coder;
 	uint64		stamp;
 	double		reltuples;
+	Size		memory;			/* bytes the build may take */
 
-	/* rows so far */
-	uint32		count;
-	uint32		room;
-	ItemPointerData *tids;
-	VegoFactors *factors;
-	uint8	   *codes;
+	/* rows of the lowest level not written yet */
+	VegoRowStore rows;
+	uint32		entry_row;		/* which of them is the entry */
+	uint32		count;			/* of those of level 0 */
 	double		radius2;		/* largest squared norm */
 	float	   *scratch;
 
@@ -64,10 +80,20 @@ typedef struct VegoBuild
 	uint32		waiting_count;
 	uint32		waiting_room;
 
-	/* the graph */
+	/* levels built in shards, and the rows of the next one */
+	int			first_level;	/* that is built in memory */
+	VegoRowStore next_rows;
+	uint32		next_entry;
+
+	/* the graph; of a level built in shards no more than base is needed */
 	int			levels;
 	VegoLevel	level[VEGO_MAX_LEVEL + 1];
 	VegoNodeId	base[VEGO_MAX_LEVEL + 1];	/* id of the level's node 0 */
+	VegoNodeId	entry;
+
+	PageWriter	writer;
+	uint64		written;		/* slots, of those reported as to write */
+	uint64		to_write;
 
 	MemoryContext context;
 	MemoryContext row_context;
@@ -78,7 +104,7 @@ enum
 {
 	SUBPHASE_SCAN = 2,
 	SUBPHASE_GRAPH,				/* and those of partition.h behind it */
-	SUBPHASE_UPPER = SUBPHASE_GRAPH + VEGO_PHASE_ATTACH + 1,
+	SUBPHASE_UPPER = SUBPHASE_GRAPH + VEGO_PHASE_MERGE + 1,
 	SUBPHASE_WRITE,
 	SUBPHASE_LOG
 };
@@ -102,6 +128,12 @@ vegobuildphasename(int64 phase)
 			return "linking back";
 		case SUBPHASE_GRAPH + VEGO_PHASE_ATTACH:
 			return "attaching nodes";
+		case SUBPHASE_GRAPH + VEGO_PHASE_DISTRIBUTE:
+			return "distributing rows";
+		case SUBPHASE_GRAPH + VEGO_PHASE_SHARDS:
+			return "building shards";
+		case SUBPHASE_GRAPH + VEGO_PHASE_MERGE:
+			return "merging shards";
 		case SUBPHASE_UPPER:
 			return "building upper levels";
 		case SUBPHASE_WRITE:
@@ -131,48 +163,68 @@ allocate_huge(Size bytes)
 	return palloc_extended(Max(bytes, 1), MCXT_ALLOC_HUGE);
 }
 
-static void
-make_room(VegoBuild *build)
+static VegoPartitionOptions
+partition_options(const VegoBuild *build, uint32 count)
 {
-	Size		code_bytes = build->coder.code_bytes;
+	VegoPartitionOptions options = {0};
 
-	if (build->count < build->room)
-		return;
-	if (build->count >= VEGO_NO_NODE / 2)
+	options.m = build->shape.m;
+	options.ef_construction = vego_ef_construction(build->index, count);
+	options.seed = 1;
+	return options;
+}
+
+/*
+ * What so many rows need when they are built in memory: what the store and the
+ * graph take (partition.h), and the map from rows to nodes while pages are
+ * written.
+ */
+static Size
+memory_needed(const VegoBuild *build, uint32 rows)
+{
+	VegoPartitionOptions options = partition_options(build, rows);
+
+	return rows * (vego_rowstore_row_bytes(&build->coder) + sizeof(uint32)) +
+		vego_partition_memory(&build->coder, rows, &options);
+}
+
+/* The most rows that can be built in memory. */
+static uint32
+rows_in_memory(const VegoBuild *build)
+{
+	uint32		low = 0;
+	uint32		high = VEGO_NO_NODE / 2;
+
+	while (low < high)
+	{
+		uint32		middle = low + (high - low + 1) / 2;
+
+		if (memory_needed(build, middle) <= build->memory)
+			low = middle;
+		else
+			high = middle - 1;
+	}
+	return low;
+}
+
+static void
+add_row(VegoBuild *build, ItemPointer tid, const float *x)
+{
+	VegoStoredRow row = vego_rowstore_next(&build->rows);
+
+	if (build->rows.count >= VEGO_NO_NODE / 2)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("index \"%s\" cannot be built on more than %u rows",
 						RelationGetRelationName(build->index),
 						VEGO_NO_NODE / 2),
 				 errhint("Partition the table.")));
-	if (build->room == 0)
-	{
-		build->room = 1024;
-		build->tids = allocate_huge(build->room * sizeof(ItemPointerData));
-		build->factors = allocate_huge(build->room * sizeof(VegoFactors));
-		build->codes = allocate_huge(build->room * code_bytes);
-		return;
-	}
-	build->room *= 2;
-	build->tids = repalloc_huge(build->tids,
-								build->room * sizeof(ItemPointerData));
-	build->factors = repalloc_huge(build->factors,
-								   build->room * sizeof(VegoFactors));
-	build->codes = repalloc_huge(build->codes, build->room * code_bytes);
-}
-
-static void
-add_row(VegoBuild *build, ItemPointer tid, const float *x)
-{
-	make_room(build);
-	if (!vego_encode(&build->coder, x, build->scratch,
-					 &build->factors[build->count],
-					 build->codes + (Size) build->count * build->coder.code_bytes))
+	if (!vego_encode(&build->coder, x, build->scratch, row.factors, row.code))
 		return;
 	build->radius2 = Max(build->radius2,
-						 (double) build->factors[build->count].norm *
-						 build->factors[build->count].norm);
-	build->tids[build->count++] = *tid;
+						 (double) row.factors->norm * row.factors->norm);
+	*row.tid = *tid;
+	vego_rowstore_keep(&build->rows);
 }
 
 static int
@@ -290,84 +342,26 @@ scan_heap(VegoBuild *build, IndexInfo *info)
 	int			dims = build->shape.dims;
 
 	build->waiting_room = Max(1, Min(CENTRE_ROWS,
-									 CENTRE_BYTES / (dims * sizeof(float))));
+									 Min(CENTRE_BYTES,
+										 build->memory / CENTRE_SHARE) /
+									 (dims * sizeof(float))));
 	build->waiting = allocate_huge((Size) build->waiting_room * dims *
 								   sizeof(float));
 	build->waiting_tids = palloc(build->waiting_room *
 								 sizeof(ItemPointerData));
 	build->scratch = palloc(dims * sizeof(float));
 
+	vego_rowstore_init(&build->rows, &build->coder, rows_in_memory(build));
+
 	pgstat_progress_update_param(PROGRESS_CREATEIDX_SUBPHASE, SUBPHASE_SCAN);
 	build->reltuples = table_index_build_scan(build->heap, build->index, info,
 											  true, true, scan_row, build,
 											  NULL);
 	settle_centre(build);
+	vego_rowstore_finish(&build->rows);
+	build->count = build->rows.count;
 	if (build->coder.metric == VEGO_INNER_PRODUCT)
 		build->coder.radius = sqrt(build->radius2);
-}
-
-static void
-report_level_0(void *arg, int phase, int64 done, int64 total)
-{
-	report_progress(SUBPHASE_GRAPH + phase, done, total);
-}
-
-static void
-report_upper_level(void *arg, int phase, int64 done, int64 total)
-{
-	report_progress(SUBPHASE_UPPER, done, total);
-}
-
-/*
- * The rows of the next level: one in VEGO_LEVEL_FANOUT, evenly over the leaf
- * order of this one, so that every region has some; and the entry.
- */
-static uint32 *
-sample_level(const VegoLevel *level, uint32 *count)
-{
-	uint32	   *rows = allocate_huge((level->count / VEGO_LEVEL_FANOUT + 2) *
-									 sizeof(uint32));
-
-	*count = 0;
-	rows[(*count)++] = level->rows[level->entry];
-	for (uint32 i = VEGO_LEVEL_FANOUT / 2; i < level->count;
-		 i += VEGO_LEVEL_FANOUT)
-		if (i != level->entry)
-			rows[(*count)++] = level->rows[i];
-	return rows;
-}
-
-static void
-build_graph(VegoBuild *build)
-{
-	VegoRows	rows = {&build->coder, build->count, build->factors,
-	build->codes};
-	VegoPartitionOptions options = {0};
-
-	if (build->count == 0)
-		return;
-	options.m = build->shape.m;
-	options.ef_construction = vego_ef_construction(build->index, build->count);
-	options.seed = 1;
-	options.progress = report_level_0;
-	vego_partition_build(&rows, NULL, build->count, 0, &options,
-						 &build->level[0]);
-	build->levels = 1;
-	options.progress = report_upper_level;
-	while (build->level[build->levels - 1].count > VEGO_LEVEL_FANOUT &&
-		   build->levels <= VEGO_MAX_LEVEL)
-	{
-		VegoLevel  *below = &build->level[build->levels - 1];
-		uint32		count;
-		uint32	   *subset = sample_level(below, &count);
-
-		vego_partition_build(&rows, subset, count, 0, &options,
-							 &build->level[build->levels]);
-		build->base[build->levels] = build->base[build->levels - 1] +
-			below->count;
-		build->levels++;
-		pfree(subset);
-	}
 }
 
 /* A new page at the end of the index, exclusively locked. */
@@ -429,91 +423,280 @@ make_meta(const VegoBuild *build)
 	meta.m = build->shape.m;
 	meta.has_centre = build->centre != NULL;
 	meta.radius = build->coder.radius;
-	meta.entry = VEGO_NO_NODE;
+	meta.entry = build->entry;
 	if (build->levels > 0)
-	{
 		meta.entry_level = build->levels - 1;
-		meta.entry = build->base[meta.entry_level] +
-			build->level[meta.entry_level].entry;
-	}
 	return meta;
 }
 
-/* Fills in the slot of one node of a level; `down` is its id one level down. */
+/*
+ * Says on the meta page where searches begin.  It is the last to be known: by
+ * then the pages of all levels have been written.
+ */
 static void
-fill_slot(const VegoBuild *build, const VegoGeometry *geometry, int at,
-		  uint32 node, VegoNodeId down, VegoSlot *slot)
+write_entry(VegoBuild *build)
 {
-	const VegoLevel *level = &build->level[at];
-	uint32		row = level->rows[node];
-	const VegoLink *from = level->links + (Size) node * level->capacity;
+	VegoMeta	meta = make_meta(build);
+	Buffer		buffer = ReadBuffer(build->index, 0);
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	*vego_page_meta(BufferGetPage(buffer)) = meta;
+	MarkBufferDirty(buffer);
+	UnlockReleaseBuffer(buffer);
+}
+
+/* ----------------------------------------------------------------
+ *		Nodes
+ * ----------------------------------------------------------------
+ */
+
+static void
+writer_init(VegoBuild *build)
+{
+	PageWriter *writer = &build->writer;
+
+	vego_geometry_init(&writer->geometry, build->shape.dims, build->shape.bits,
+					   build->shape.m);
+	vego_page_init(writer->page.data, VEGO_PAGE_NODES);
+	writer->place = 0;
+	writer->id = 0;
+}
+
+/* Appends the page to the index, if there is anything on it. */
+static void
+writer_flush(VegoBuild *build)
+{
+	PageWriter *writer = &build->writer;
+	Buffer		buffer;
+
+	if (writer->place == 0)
+		return;
+	CHECK_FOR_INTERRUPTS();
+	((PageHeader) writer->page.data)->pd_lower = SizeOfPageHeaderData +
+		writer->place * writer->geometry.slot_bytes;
+	buffer = new_page(build->index, MAIN_FORKNUM, VEGO_PAGE_NODES);
+	memcpy(BufferGetPage(buffer), writer->page.data, BLCKSZ);
+	MarkBufferDirty(buffer);
+	UnlockReleaseBuffer(buffer);
+	vego_page_init(writer->page.data, VEGO_PAGE_NODES);
+	writer->place = 0;
+}
+
+/*
+ * Writes the slot of the next node of a level; links are positions in it, and
+ * above level 0 the row's TID is an id.
+ */
+static void
+write_node(VegoBuild *build, int at, VegoStoredRow row, int degree,
+		   const VegoLink *from)
+{
+	PageWriter *writer = &build->writer;
+	const VegoGeometry *geometry = &writer->geometry;
+	VegoSlot   *slot = vego_page_slot(geometry, writer->page.data,
+									  writer->place);
 	VegoLink   *links = vego_slot_links(geometry, slot);
 
 	slot->kind = VEGO_SLOT_LIVE;
 	slot->level = at;
-	slot->degree = level->degrees[node];
-	slot->check = vego_slot_check(build->stamp, build->base[at] + node);
-	if (at == 0)
-		slot->tid = build->tids[row];
-	else
-		vego_slot_set_down(slot, down);
+	slot->degree = degree;
+	slot->check = vego_slot_check(build->stamp, writer->id);
+	slot->tid = *row.tid;
 	/* positions in the level become ids; the binding bit stays */
-	for (int i = 0; i < slot->degree; i++)
+	for (int i = 0; i < degree; i++)
 		links[i] = from[i] + build->base[at];
-	*vego_slot_factors(geometry, slot) = build->factors[row];
-	memcpy(vego_slot_code(geometry, slot),
-		   build->codes + (Size) row * geometry->code_bytes,
-		   geometry->code_bytes);
+	*vego_slot_factors(geometry, slot) = *row.factors;
+	memcpy(vego_slot_code(geometry, slot), row.code, geometry->code_bytes);
+	writer->id++;
+	if (++writer->place == geometry->per_page)
+		writer_flush(build);
+}
+
+/* What stands for the TID above level 0: the id one level down. */
+static ItemPointerData
+down_as_tid(VegoNodeId down)
+{
+	VegoSlot	slot;
+
+	vego_slot_set_down(&slot, down);
+	return slot.tid;
+}
+
+/* ----------------------------------------------------------------
+ *		Levels in shards
+ * ----------------------------------------------------------------
+ */
+
+static void
+report_shards(void *arg, int phase, int64 done, int64 total)
+{
+	VegoBuild  *build = arg;
+
+	report_progress(build->first_level == 0 ? SUBPHASE_GRAPH + phase :
+					SUBPHASE_UPPER, done, total);
+}
+
+/* Of this many nodes of a level one is on the next as well. */
+static bool
+is_on_next_level(uint32 position)
+{
+	return position % VEGO_LEVEL_FANOUT == VEGO_LEVEL_FANOUT / 2;
+}
+
+/* Writes a node, and keeps it for the next level if it is on that. */
+static void
+emit_node(void *arg, const VegoShardNode *node)
+{
+	VegoBuild  *build = arg;
+	VegoNodeId	id = build->writer.id;
+
+	if (node->is_entry)
+	{
+		build->entry = id;
+		build->next_entry = build->next_rows.count;
+	}
+	if (node->is_entry ||
+		is_on_next_level(id - build->base[build->first_level]))
+	{
+		VegoStoredRow row = vego_rowstore_next(&build->next_rows);
+
+		*row.tid = down_as_tid(id);
+		*row.factors = *node->row.factors;
+		memcpy(row.code, node->row.code, build->coder.code_bytes);
+		vego_rowstore_keep(&build->next_rows);
+	}
+	write_node(build, build->first_level, node->row, node->degree,
+			   node->links);
+}
+
+/* Builds and writes the levels whose rows do not fit memory. */
+static void
+build_in_shards(VegoBuild *build)
+{
+	while (build->rows.file)
+	{
+		VegoShardsOptions options = {0};
+
+		options.partition = partition_options(build, build->count);
+		options.partition.progress = report_shards;
+		options.partition.progress_arg = build;
+		options.memory = build->memory;
+		options.entry = build->entry_row;
+		options.emit = emit_node;
+		options.emit_arg = build;
+		build->base[build->first_level] = build->writer.id;
+		vego_rowstore_init(&build->next_rows, &build->coder,
+						   rows_in_memory(build));
+		vego_shards_build(&build->rows, &options);
+		vego_rowstore_finish(&build->next_rows);
+		build->rows = build->next_rows;
+		build->entry_row = build->next_entry;
+		build->levels = ++build->first_level;
+	}
+}
+
+/* ----------------------------------------------------------------
+ *		Levels in memory
+ * ----------------------------------------------------------------
+ */
+
+static void
+report_level_0(void *arg, int phase, int64 done, int64 total)
+{
+	report_progress(SUBPHASE_GRAPH + phase, done, total);
 }
 
 static void
-write_nodes(VegoBuild *build)
+report_upper_level(void *arg, int phase, int64 done, int64 total)
 {
-	VegoGeometry geometry;
-	uint32	   *node_of_row = allocate_huge(build->count * sizeof(uint32));
-	Buffer		buffer = InvalidBuffer;
-	int			place = 0;
-	uint64		total = 0;
-	uint64		done = 0;
+	report_progress(SUBPHASE_UPPER, done, total);
+}
 
-	vego_geometry_init(&geometry, build->shape.dims, build->shape.bits,
-					   build->shape.m);
-	for (int at = 0; at < build->levels; at++)
-		total += build->level[at].count;
+/*
+ * The rows of the next level: one in VEGO_LEVEL_FANOUT, evenly over the leaf
+ * order of this one, so that every region has some; and the entry.
+ */
+static uint32 *
+sample_level(const VegoLevel *level, uint32 *count)
+{
+	uint32	   *rows = allocate_huge((level->count / VEGO_LEVEL_FANOUT + 2) *
+									 sizeof(uint32));
 
-	for (int at = 0; at < build->levels; at++)
+	*count = 0;
+	rows[(*count)++] = level->rows[level->entry];
+	for (uint32 i = 0; i < level->count; i++)
+		if (is_on_next_level(i) && i != level->entry)
+			rows[(*count)++] = level->rows[i];
+	return rows;
+}
+
+static void
+build_in_memory(VegoBuild *build)
+{
+	VegoRows	rows = {&build->coder, build->rows.count, build->rows.factors,
+	build->rows.codes};
+	VegoPartitionOptions options = partition_options(build, build->count);
+	VegoLevel  *level = &build->level[build->levels];
+
+	if (build->rows.count == 0)
+		return;
+	options.progress = build->levels == 0 ? report_level_0 :
+		report_upper_level;
+	vego_partition_build(&rows, NULL, rows.count, build->entry_row, &options,
+						 level);
+	build->base[build->levels++] = build->writer.id;
+	options.progress = report_upper_level;
+	while (level->count > VEGO_LEVEL_FANOUT && build->levels <= VEGO_MAX_LEVEL)
 	{
-		const VegoLevel *level = &build->level[at];
+		VegoLevel  *below = level++;
+		uint32		count;
+		uint32	   *subset = sample_level(below, &count);
 
-		for (uint32 node = 0; node < level->count; node++)
-		{
-			uint32		row = level->rows[node];
-			Page		page;
-
-			if (!BufferIsValid(buffer))
-			{
-				report_progress(SUBPHASE_WRITE, done, total);
-				buffer = new_page(build->index, MAIN_FORKNUM,
-								  VEGO_PAGE_NODES);
-				place = 0;
-			}
-			page = BufferGetPage(buffer);
-			fill_slot(build, &geometry, at, node,
-					  at > 0 ? build->base[at - 1] + node_of_row[row] : 0,
-					  vego_page_slot(&geometry, page, place));
-			node_of_row[row] = node;
-			place++;
-			done++;
-			((PageHeader) page)->pd_lower = SizeOfPageHeaderData +
-				place * geometry.slot_bytes;
-			if (place == geometry.per_page || done == total)
-			{
-				MarkBufferDirty(buffer);
-				UnlockReleaseBuffer(buffer);
-				buffer = InvalidBuffer;
-			}
-		}
+		vego_partition_build(&rows, subset, count, subset[0], &options, level);
+		build->base[build->levels] = build->base[build->levels - 1] +
+			below->count;
+		build->levels++;
+		pfree(subset);
 	}
+	build->entry = build->base[build->levels - 1] + level->entry;
+}
+
+static void
+write_level(VegoBuild *build, int at, uint32 *node_of_row)
+{
+	const VegoLevel *level = &build->level[at];
+
+	for (uint32 node = 0; node < level->count; node++)
+	{
+		uint32		number = level->rows[node];
+		VegoStoredRow row = vego_rowstore_row(&build->rows, number);
+		ItemPointerData down;
+
+		if (at > build->first_level)
+		{
+			down = down_as_tid(build->base[at - 1] + node_of_row[number]);
+			row.tid = &down;
+		}
+		node_of_row[number] = node;
+		write_node(build, at, row, level->degrees[node],
+				   level->links + (Size) node * level->capacity);
+		if (build->writer.place == 0)
+			report_progress(SUBPHASE_WRITE, build->writer.id,
+							build->to_write);
+	}
+}
+
+static void
+write_levels(VegoBuild *build)
+{
+	uint32	   *node_of_row = allocate_huge(build->rows.count *
+											sizeof(uint32));
+
+	build->to_write = build->writer.id;
+	for (int at = build->first_level; at < build->levels; at++)
+		build->to_write += build->level[at].count;
+	for (int at = build->first_level; at < build->levels; at++)
+		write_level(build, at, node_of_row);
+	writer_flush(build);
 	pfree(node_of_row);
 }
 
@@ -529,8 +712,11 @@ init_build(VegoBuild *build, Relation heap, Relation index)
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not generate a random number")));
 	build->shape = vego_shape(index, build->opclass);
+	build->memory = Max((Size) maintenance_work_mem * 1024, LEAST_MEMORY);
+	build->entry = VEGO_NO_NODE;
 	vego_coder_init(&build->coder, build->opclass->metric, build->shape.dims,
 					build->shape.bits, 0.0, NULL);
+	writer_init(build);
 	build->context = AllocSetContextCreate(CurrentMemoryContext, "vego build",
 										   ALLOCSET_DEFAULT_SIZES);
 	build->row_context = AllocSetContextCreate(build->context, "vego row",
@@ -548,10 +734,12 @@ vegobuild(Relation heap, Relation index, IndexInfo *indexInfo)
 	init_build(&build, heap, index);
 	old = MemoryContextSwitchTo(build.context);
 	scan_heap(&build, indexInfo);
-	build_graph(&build);
 	meta = make_meta(&build);
 	write_meta(index, MAIN_FORKNUM, &meta, build.centre);
-	write_nodes(&build);
+	build_in_shards(&build);
+	build_in_memory(&build);
+	write_levels(&build);
+	write_entry(&build);
 	if (RelationNeedsWAL(index))
 	{
 		report_progress(SUBPHASE_LOG, 0, 0);
