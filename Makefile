@@ -17,6 +17,11 @@ PGFILEDESC = "vego - vectors and nearest-neighbour index"
 OBJS = \
 	src/block.o \
 	src/build.o \
+	src/build_graph.o \
+	src/build_memory.o \
+	src/build_pages.o \
+	src/build_rows.o \
+	src/build_shards.o \
 	src/check.o \
 	src/check_graph.o \
 	src/check_pages.o \
@@ -39,6 +44,7 @@ OBJS = \
 	src/options.o \
 	src/page.o \
 	src/pageedit.o \
+	src/parallel.o \
 	src/partition.o \
 	src/partition_beacons.o \
 	src/partition_binding.o \

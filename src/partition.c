@@ -31,7 +31,7 @@ vego_options_array(const VegoPartitionOptions *options, size_t count,
 				   size_t size)
 {
 	if (options->allocate)
-		return options->allocate(options->allocate_arg, Max(count * size, 1));
+		return options->allocate(options->arg, Max(count * size, 1));
 	return vego_allocate(count, size);
 }
 
@@ -39,7 +39,7 @@ void
 vego_options_array_free(const VegoPartitionOptions *options, void *array)
 {
 	if (options->allocate)
-		options->release(options->allocate_arg, array);
+		options->release(options->arg, array);
 	else
 		pfree(array);
 }
@@ -66,21 +66,27 @@ vego_starts_new(const VegoPartition *build, size_t groups)
 	return starts;
 }
 
-void
-vego_work_init(VegoWork *work, const VegoRows *rows,
-			   const VegoPartitionOptions *options)
+/* Without a plan there are no blocks yet. */
+static void
+work_begin(VegoWork *work, const VegoPartition *build)
 {
 	memset(work, 0, sizeof(*work));
-	work->options = options;
-	work->distance_work = rows->coder->dims + DISTANCE_EXTRA;
+	work->options = build->options;
+	work->distance_work = build->rows.coder->dims + DISTANCE_EXTRA;
+}
+
+static void
+work_prepare(VegoWork *work, const VegoPartition *build)
+{
+	vego_blocks_init(&work->blocks, &build->rows, build->scale, build->widest);
+	vego_nearest_init(&work->nearest, build->widest);
 }
 
 void
-vego_work_prepare(VegoWork *work, const VegoRows *rows, double scale,
-				  int widest)
+vego_work_init(VegoWork *work, const VegoPartition *build)
 {
-	vego_blocks_init(&work->blocks, rows, scale, widest);
-	vego_nearest_init(&work->nearest, widest);
+	work_begin(work, build);
+	work_prepare(work, build);
 }
 
 void
@@ -101,7 +107,7 @@ vego_advance(VegoWork *work, int64 units, double distances)
 		return;
 	work->unreported = 0;
 	if (work->options->progress)
-		work->options->progress(work->options->progress_arg, work->phase,
+		work->options->progress(work->options->arg, work->phase,
 								work->done, work->total);
 }
 
@@ -222,8 +228,9 @@ vego_partition_memory(const VegoCoder *coder, uint32 count,
 
 	if (leaves.a_row > 1)
 		other += vego_partition_range_bytes(coder);
+	other += leaf_vectors * vector;
 	return count * (Max(in_choose_links, in_link_back) + of_copies) +
-		leaf_vectors * vector + other;
+		Max(options->processes, 1) * other;
 }
 
 /* ----------------------------------------------------------------
@@ -265,11 +272,29 @@ find_node(const VegoLevel *level, uint32 row)
  * ----------------------------------------------------------------
  */
 
-/* Does all units of a stage: the one place to share them out. */
+const VegoStageKind vego_stages[] = {
+	[VEGO_STAGE_GROW_TREE] = {vego_partition_grow_tree, 1},
+	[VEGO_STAGE_ASSIGN_LEAVES] = {vego_partition_assign_leaves, 4096},
+	[VEGO_STAGE_ORDER_NEAR] = {vego_partition_order_near, 4},
+	[VEGO_STAGE_CUT_LEAVES] = {vego_partition_cut_leaves, 16},
+	[VEGO_STAGE_FIND_CANDIDATES] = {vego_partition_find_candidates, 4},
+	[VEGO_STAGE_CHOOSE_LINKS] = {vego_partition_choose_links, 256},
+	[VEGO_STAGE_LINK_BACK] = {vego_partition_link_back, 256, 4},
+	[VEGO_STAGE_LINK_BEACONS] = {vego_partition_link_beacons, 1024, 8},
+	[VEGO_STAGE_HANG_COPIES] = {vego_partition_hang_copies, 4096}
+};
+
+/* Does all units of a stage, or has them shared out. */
 static void
-run(VegoStage *stage, const VegoPartition *build, VegoWork *work, uint32 units)
+run(VegoStageName stage, const VegoPartition *build, VegoWork *work,
+	uint32 units)
 {
-	stage(build, work, 0, units);
+	const VegoPartitionOptions *options = build->options;
+
+	if (options->run)
+		options->run(options->arg, stage, build, work, units);
+	else
+		vego_stages[stage].run(build, work, 0, units);
 }
 
 static void
@@ -278,17 +303,17 @@ make_leaves(VegoPartition *build, VegoWork *work)
 	if (build->leaves_a_row > 1)
 	{
 		vego_partition_plant_tree(build, work);
-		run(vego_partition_grow_tree, build, work, build->group_count);
+		run(VEGO_STAGE_GROW_TREE, build, work, build->group_count);
 		vego_partition_join_tree(build, work);
-		run(vego_partition_assign_leaves, build, work, build->item_count);
+		run(VEGO_STAGE_ASSIGN_LEAVES, build, work, build->item_count);
 		vego_partition_fell_tree(build);
 	}
 	else
 		vego_partition_one_leaf(build);
 	vego_partition_order_homes(build, work);
-	run(vego_partition_order_near, build, work, build->cell_count);
+	run(VEGO_STAGE_ORDER_NEAR, build, work, build->cell_count);
 	vego_partition_fill_leaves(build, work);
-	run(vego_partition_cut_leaves, build, work, build->cell_count);
+	run(VEGO_STAGE_CUT_LEAVES, build, work, build->cell_count);
 	vego_partition_seat_members(build, work);
 }
 
@@ -300,11 +325,11 @@ make_links(VegoPartition *build, VegoWork *work, MemoryContext result)
 
 	vego_work_phase(work, VEGO_PHASE_CANDIDATES, build->leaf_count);
 	vego_partition_begin_candidates(build);
-	run(vego_partition_find_candidates, build, work, build->leaf_count);
+	run(VEGO_STAGE_FIND_CANDIDATES, build, work, build->leaf_count);
 
 	vego_work_phase(work, VEGO_PHASE_PRUNE, n);
 	vego_partition_begin_links(build);
-	run(vego_partition_choose_links, build, work, n);
+	run(VEGO_STAGE_CHOOSE_LINKS, build, work, n);
 	vego_partition_end_candidates(build);
 
 	vego_work_phase(work, VEGO_PHASE_BACK_LINKS, n);
@@ -312,15 +337,15 @@ make_links(VegoPartition *build, VegoWork *work, MemoryContext result)
 	make_level(build);
 	MemoryContextSwitchTo(old);
 	vego_partition_number_nodes(build, work);
-	run(vego_partition_link_back, build, work, n);
+	run(VEGO_STAGE_LINK_BACK, build, work, n);
 	vego_partition_end_links(build);
 	if (build->rows.coder->metric == VEGO_INNER_PRODUCT)
 	{
 		vego_partition_find_beacons(build, work);
-		run(vego_partition_link_beacons, build, work, n);
+		run(VEGO_STAGE_LINK_BEACONS, build, work, n);
 		vego_array_free(build, build->beacons);
 	}
-	run(vego_partition_hang_copies, build, work, n);
+	run(VEGO_STAGE_HANG_COPIES, build, work, n);
 	vego_array_free(build, build->items);
 	vego_array_free(build, build->nodes);
 }
@@ -351,11 +376,11 @@ vego_partition_build(const VegoRows *rows, const uint32 *subset, uint32 count,
 	else
 	{
 		MemoryContextSwitchTo(context);
-		vego_work_init(&work, rows, options);
+		work_begin(&work, &build);
 		vego_work_phase(&work, VEGO_PHASE_PARTITION, count);
 		vego_partition_set_copies_aside(&build, &work);
 		make_plan(&build);
-		vego_work_prepare(&work, &build.rows, build.scale, build.widest);
+		work_prepare(&work, &build);
 		make_leaves(&build, &work);
 		make_links(&build, &work, result);
 

@@ -94,6 +94,9 @@ typedef struct VegoLevel
 	uint32		entry;			/* the node of the entry row */
 } VegoLevel;
 
+struct VegoPartition;			/* partition_stages.h */
+struct VegoWork;
+
 typedef struct VegoPartitionOptions
 {
 	int			m;
@@ -101,10 +104,10 @@ typedef struct VegoPartitionOptions
 									 * links: leaves a row times candidates a
 									 * leaf */
 	uint32		seed;
+	int			processes;		/* that may run stages, for what they need */
 
 	/* called between units of work of a few milliseconds, done out of total */
 	void		(*progress) (void *arg, int phase, int64 done, int64 total);
-	void	   *progress_arg;
 
 	/*
 	 * Where arrays that stages share are put, those of the level included:
@@ -114,7 +117,16 @@ typedef struct VegoPartitionOptions
 	 */
 	void	   *(*allocate) (void *arg, Size bytes);
 	void		(*release) (void *arg, void *array);
-	void	   *allocate_arg;
+
+	/*
+	 * Has all units of a stage done, by vego_stages[stage].run and by whom it
+	 * likes.  NULL: by this process.
+	 */
+	void		(*run) (void *arg, int stage,
+						const struct VegoPartition *build,
+						struct VegoWork *work, uint32 units);
+
+	void	   *arg;			/* of all these */
 
 	/*
 	 * When rows are in other levels as well, and the levels will be merged

@@ -67,7 +67,10 @@ typedef struct VegoPartition
 	/* the result; its arrays are allocated when they are needed */
 	VegoLevel	level;
 
-	/* from here on only arrays; one that is not needed now has been freed */
+	/*
+	 * From here on only pointers to arrays (VEGO_PARTITION_ARRAYS); one that is
+	 * not needed now has been freed.
+	 */
 
 	/* items: the first row of each code; copies: the others */
 	uint32	   *items;			/* rows; by position when in leaf order */
@@ -113,6 +116,16 @@ typedef struct VegoPartition
 	uint32	   *beacons;		/* positions, largest norm first */
 } VegoPartition;
 
+/* How many these are, and where in a partition they stand. */
+#define VEGO_PARTITION_ARRAYS \
+	((sizeof(VegoPartition) - offsetof(VegoPartition, items)) / sizeof(void *))
+
+static inline void **
+vego_partition_arrays(VegoPartition *build)
+{
+	return (void **) &build->items;
+}
+
 /* What one process needs to run stages; nobody else sees it. */
 typedef struct VegoWork
 {
@@ -141,12 +154,8 @@ extern double vego_usual_norm(const VegoRows *rows, const uint32 *subset,
 /* The scale of blocks where norms are usually such. */
 extern double vego_scale(double usual_norm);
 
-extern void vego_work_init(VegoWork *work, const VegoRows *rows,
-						   const VegoPartitionOptions *options);
-
-/* What needs a plan: the scale, and the most columns a row may meet. */
-extern void vego_work_prepare(VegoWork *work, const VegoRows *rows,
-							  double scale, int widest);
+/* Makes a process ready for stages; the plan has been made. */
+extern void vego_work_init(VegoWork *work, const VegoPartition *build);
 
 /* The phase that progress is reported of, and its units. */
 extern void vego_work_phase(VegoWork *work, int phase, int64 total);
@@ -199,6 +208,30 @@ vego_node_distance(const VegoPartition *build, uint32 a, uint32 b)
 /* A stage that can be shared out: does the units from .. to - 1. */
 typedef void VegoStage(const VegoPartition *build, VegoWork *work,
 					   uint32 from, uint32 to);
+
+/* Those stages, as processes name them to each other. */
+typedef enum VegoStageName
+{
+	VEGO_STAGE_GROW_TREE,
+	VEGO_STAGE_ASSIGN_LEAVES,
+	VEGO_STAGE_ORDER_NEAR,
+	VEGO_STAGE_CUT_LEAVES,
+	VEGO_STAGE_FIND_CANDIDATES,
+	VEGO_STAGE_CHOOSE_LINKS,
+	VEGO_STAGE_LINK_BACK,
+	VEGO_STAGE_LINK_BEACONS,
+	VEGO_STAGE_HANG_COPIES
+} VegoStageName;
+
+/* What a call costs says how small ranges should be. */
+typedef struct VegoStageKind
+{
+	VegoStage  *run;
+	uint32		least;			/* units of a range */
+	int			most_ranges;	/* for each process; 0: any number */
+} VegoStageKind;
+
+extern const VegoStageKind vego_stages[];
 
 /* partition_copies.c */
 extern void vego_partition_set_copies_aside(VegoPartition *build,

@@ -48,15 +48,8 @@ vego_shards_advance(VegoShards *shards, int64 rows)
 	CHECK_FOR_INTERRUPTS();
 	shards->done += rows;
 	if (options->progress && (rows == 0 || shards->done % 1024 < rows))
-		options->progress(options->progress_arg, shards->phase, shards->done,
+		options->progress(options->arg, shards->phase, shards->done,
 						  shards->total);
-}
-
-/* Stages of a shard report that the whole is still at work. */
-static void
-report_stage(void *arg, int phase, int64 done, int64 total)
-{
-	vego_shards_advance(arg, 0);
 }
 
 /* ----------------------------------------------------------------
@@ -107,8 +100,6 @@ make_plan(VegoShards *shards, VegoRowStore *store,
 	shards->partition.ef_construction = Max(VEGO_MIN_EF_CONSTRUCTION,
 											(int) ceil(options->partition.ef_construction *
 													   CANDIDATES_SHARE));
-	shards->partition.progress = report_stage;
-	shards->partition.progress_arg = shards;
 	shards->capacity = find_capacity(shards);
 	shards->buffer_bytes = options->memory / BUFFERS_SHARE;
 }
@@ -170,7 +161,7 @@ read_members(Shard *shard)
 	shard->members = vego_allocate(count, sizeof(VegoMember));
 	shard->factors = vego_options_array(options, count, sizeof(VegoFactors));
 	shard->codes = vego_options_array(options, count, code_bytes);
-	shard->bonds = vego_options_array(options, count, sizeof(uint8));
+	shard->bonds = vego_allocate(count, sizeof(uint8));
 	vego_streams_rewind(shards->members, shard->number);
 	for (uint32 i = 0; i < count; i++)
 	{
@@ -305,10 +296,10 @@ free_shard(Shard *shard)
 
 	vego_options_array_free(options, shard->factors);
 	vego_options_array_free(options, shard->codes);
-	vego_options_array_free(options, shard->bonds);
 	vego_options_array_free(options, shard->level.rows);
 	vego_options_array_free(options, shard->level.degrees);
 	vego_options_array_free(options, shard->level.links);
+	pfree(shard->bonds);
 	pfree(shard->members);
 }
 

@@ -352,6 +352,7 @@ vego_shards_find_cells(VegoShards *shards)
 							 shards->options->memory / SAMPLE_SHARE / row_bytes);
 	Batch		sample;
 	Longest		longest;
+	VegoPartition cells_plan = {0};
 	VegoWork	work;
 	VegoColumns columns;
 	VegoCellCounts *counts;
@@ -369,9 +370,11 @@ vego_shards_find_cells(VegoShards *shards)
 	choose_specials(shards, &longest, usual_norm * VEGO_BEACON_NORM);
 
 	MemoryContextSwitchTo(context);
-	vego_work_init(&work, &sample.rows, &shards->partition);
-	vego_work_prepare(&work, &sample.rows, vego_scale(usual_norm),
-					  vego_columns_padded((int) cells));
+	cells_plan.rows = sample.rows;
+	cells_plan.options = &shards->partition;
+	cells_plan.scale = vego_scale(usual_norm);
+	cells_plan.widest = vego_columns_padded((int) cells);
+	vego_work_init(&work, &cells_plan);
 	columns = grow_cells(shards, &work, &sample, cells);
 	MemoryContextDelete(sampling);
 

@@ -3,13 +3,14 @@
  *	  How do many streams share one temporary file?
  *
  * Chunks are written at the end of the file as they fill, so writing is
- * sequential; where each went is remembered, four bytes a chunk.
+ * sequential; where each went is remembered, four bytes a chunk.  A stream that
+ * has a file for itself is its file, and nothing is remembered.
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
-#include "storage/buffile.h"
 
+#include "compat.h"
 #include "rows.h"
 #include "streams.h"
 
@@ -20,7 +21,7 @@ typedef struct Stream
 {
 	uint64		length;
 	uint8	   *buffer;			/* the chunk being written, or NULL */
-	uint32	   *chunks;			/* those in the file */
+	uint32	   *chunks;			/* where they are in the file */
 	uint32		chunk_count;
 	uint32		chunk_room;
 } Stream;
@@ -28,6 +29,7 @@ typedef struct Stream
 struct VegoStreams
 {
 	BufFile    *file;
+	bool		shared;
 	uint32		count;
 	Size		chunk_bytes;
 	uint32		next_chunk;		/* of the file */
@@ -39,17 +41,16 @@ struct VegoStreams
 	uint64		at;
 };
 
-VegoStreams *
-vego_streams_new(uint32 count, Size buffer_bytes)
+static VegoStreams *
+make_streams(uint32 count, Size buffer_bytes)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
 												  "vego streams",
-												  ALLOCSET_DEFAULT_SIZES);
+												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	VegoStreams *streams = palloc0(sizeof(VegoStreams));
 
 	streams->context = context;
-	streams->file = BufFileCreateTemp(false);
 	streams->count = count;
 	streams->chunk_bytes = MOST_CHUNK_BYTES;
 	while (streams->chunk_bytes > LEAST_CHUNK_BYTES &&
@@ -60,10 +61,47 @@ vego_streams_new(uint32 count, Size buffer_bytes)
 	return streams;
 }
 
-/* Writes what is in the buffer of a stream, which is a chunk or its last. */
-static void
-write_chunk(VegoStreams *streams, Stream *stream)
+VegoStreams *
+vego_streams_new(uint32 count, Size buffer_bytes)
 {
+	VegoStreams *streams = make_streams(count, buffer_bytes);
+	MemoryContext old = MemoryContextSwitchTo(streams->context);
+
+	streams->file = BufFileCreateTemp(false);
+	MemoryContextSwitchTo(old);
+	return streams;
+}
+
+VegoStreams *
+vego_streams_new_shared(SharedFileSet *set, const char *name)
+{
+	VegoStreams *streams = make_streams(1, MOST_CHUNK_BYTES);
+	MemoryContext old = MemoryContextSwitchTo(streams->context);
+
+	streams->file = vego_compat_create_file(set, name);
+	streams->shared = true;
+	MemoryContextSwitchTo(old);
+	return streams;
+}
+
+VegoStreams *
+vego_streams_open_shared(SharedFileSet *set, const char *name, uint64 length)
+{
+	VegoStreams *streams = make_streams(1, MOST_CHUNK_BYTES);
+	MemoryContext old = MemoryContextSwitchTo(streams->context);
+
+	streams->file = vego_compat_open_file(set, name);
+	streams->streams[0].length = length;
+	MemoryContextSwitchTo(old);
+	return streams;
+}
+
+/* Remembers where the next chunk of a stream goes. */
+static void
+note_chunk(VegoStreams *streams, Stream *stream)
+{
+	if (streams->count == 1)
+		return;
 	if (stream->chunk_count == stream->chunk_room)
 	{
 		stream->chunk_room = Max(16, stream->chunk_room * 2);
@@ -74,6 +112,13 @@ write_chunk(VegoStreams *streams, Stream *stream)
 						  (Size) stream->chunk_room * sizeof(uint32));
 	}
 	stream->chunks[stream->chunk_count++] = streams->next_chunk++;
+}
+
+/* Writes what is in the buffer of a stream, which is a chunk or its last. */
+static void
+write_chunk(VegoStreams *streams, Stream *stream)
+{
+	note_chunk(streams, stream);
 	BufFileWrite(streams->file, stream->buffer, streams->chunk_bytes);
 	CHECK_FOR_INTERRUPTS();
 }
@@ -117,6 +162,8 @@ vego_streams_seal(VegoStreams *streams)
 		pfree(stream->buffer);
 		stream->buffer = NULL;
 	}
+	if (streams->shared)
+		vego_compat_export_file(streams->file);
 }
 
 uint64
@@ -145,12 +192,15 @@ vego_streams_read(VegoStreams *streams, void *data, Size bytes)
 	{
 		Size		used = streams->at % streams->chunk_bytes;
 		Size		part = Min(bytes, streams->chunk_bytes - used);
-		uint32		index = (uint32) (streams->at / streams->chunk_bytes);
+		uint32		chunk = (uint32) (streams->at / streams->chunk_bytes);
 
 		if (used == 0)
 		{
-			off_t		offset = (off_t) stream->chunks[index] *
-				streams->chunk_bytes;
+			off_t		offset;
+
+			if (stream->chunks)
+				chunk = stream->chunks[chunk];
+			offset = (off_t) chunk * streams->chunk_bytes;
 
 			CHECK_FOR_INTERRUPTS();
 			if (BufFileSeek(streams->file, 0, offset, SEEK_SET) != 0)

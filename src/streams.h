@@ -11,10 +11,21 @@
 #ifndef VEGO_STREAMS_H
 #define VEGO_STREAMS_H
 
+#include "storage/sharedfileset.h"
+
 typedef struct VegoStreams VegoStreams;
 
 /* Chunks being written take about so many bytes of memory together. */
 extern VegoStreams *vego_streams_new(uint32 count, Size buffer_bytes);
+
+/*
+ * One stream in a file that processes share: one writes and seals it, then
+ * another opens it, knowing its length.
+ */
+extern VegoStreams *vego_streams_new_shared(SharedFileSet *set,
+											const char *name);
+extern VegoStreams *vego_streams_open_shared(SharedFileSet *set,
+											 const char *name, uint64 length);
 
 extern void vego_streams_append(VegoStreams *streams, uint32 stream,
 								const void *data, Size bytes);

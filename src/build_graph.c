@@ -1,0 +1,276 @@
+/*
+ * build_graph.c
+ *	  How do rows become levels of the graph, and who does what of it?
+ *
+ * partition.c makes a level.  When there is a team, the arrays of its stages
+ * are in the team's memory, and stages that can be shared out are.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+
+#include "build.h"
+#include "partition_stages.h"
+
+/* Levels of fewer rows are not worth waking anyone. */
+#define FEW_ROWS 4096
+
+/* A stage to do units of.  Addresses are given as references beside it. */
+typedef struct StageOrder
+{
+	int			stage;
+	int			m;
+	uint32		seed;
+	VegoCoder	coder;
+	VegoPartition build;
+	VegoReference factors;
+	VegoReference codes;
+	VegoReference level_rows;
+	VegoReference level_degrees;
+	VegoReference level_links;
+	VegoReference arrays[VEGO_PARTITION_ARRAYS];
+} StageOrder;
+
+StaticAssertDecl(sizeof(StageOrder) <= VEGO_ORDER_BYTES,
+				 "an order must fit");
+
+/* ----------------------------------------------------------------
+ *		Stages
+ * ----------------------------------------------------------------
+ */
+
+static StageOrder
+make_order(const VegoTeam *team, int stage, const VegoPartition *build)
+{
+	StageOrder	order;
+	void	  **arrays = vego_partition_arrays(&order.build);
+
+	/* padding as well, for it is copied */
+	memset(&order, 0, sizeof(order));
+	order.stage = stage;
+	order.m = build->options->m;
+	order.seed = build->options->seed;
+	order.coder = *build->rows.coder;
+	order.build = *build;
+	order.factors = vego_team_reference(team, build->rows.factors);
+	order.codes = vego_team_reference(team, build->rows.codes);
+	order.level_rows = vego_team_reference(team, build->level.rows);
+	order.level_degrees = vego_team_reference(team, build->level.degrees);
+	order.level_links = vego_team_reference(team, build->level.links);
+	for (int i = 0; i < VEGO_PARTITION_ARRAYS; i++)
+		order.arrays[i] = vego_team_reference(team, arrays[i]);
+	return order;
+}
+
+/*
+ * Takes ranges of a stage until none are left.  Progress counts what others
+ * have done as well.
+ */
+static void
+take_ranges(VegoTeam *team, int stage, const VegoPartition *build,
+			VegoWork *work)
+{
+	int64		begun = work->done;
+	bool		counts = false; /* this stage counts its units */
+	uint32		from;
+	uint32		to;
+
+	while (vego_team_take(team, &from, &to))
+	{
+		int64		before = work->done;
+
+		if (counts)
+			before = work->done = begun + from;
+		vego_stages[stage].run(build, work, from, to);
+		counts = work->done != before;
+	}
+	if (counts)
+		work->done = begun + to;
+}
+
+/* For the leader: the stage is shared out, where that is worth it. */
+static void
+share_stage(void *arg, int stage, const VegoPartition *build, VegoWork *work,
+			uint32 units)
+{
+	VegoTeam   *team = ((VegoBuild *) arg)->team;
+	const VegoStageKind *kind = &vego_stages[stage];
+	uint32		least = kind->least;
+	StageOrder	order;
+
+	if (!vego_team_works(team) || build->count < FEW_ROWS)
+	{
+		kind->run(build, work, 0, units);
+		return;
+	}
+	if (kind->most_ranges > 0)
+		least = Max(least, units / (kind->most_ranges * vego_team_size(team)));
+	order = make_order(team, stage, build);
+	vego_team_share(team, VEGO_TASK_STAGE, &order, sizeof(order), units, least);
+	take_ranges(team, stage, build, work);
+	vego_team_wait(team);
+}
+
+static void
+check_for_interrupts(void *arg, int phase, int64 done, int64 total)
+{
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* For a worker: the partition is the leader's, at this process's addresses. */
+void
+vego_build_stage(VegoBuild *build)
+{
+	VegoTeam   *team = build->team;
+	StageOrder	order = *(const StageOrder *) vego_team_order(team);
+	VegoPartition *partition = &order.build;
+	void	  **arrays = vego_partition_arrays(partition);
+	VegoPartitionOptions options = {0};
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "vego stage",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	VegoWork	work;
+
+	options.m = order.m;
+	options.seed = order.seed;
+	options.progress = check_for_interrupts;
+	order.coder.centre = NULL;	/* codes are centred already */
+	partition->options = &options;
+	partition->subset = NULL;	/* only stages for one process read it */
+	partition->rows.coder = &order.coder;
+	partition->rows.factors = vego_team_array(team, order.factors);
+	partition->rows.codes = vego_team_array(team, order.codes);
+	partition->level.rows = vego_team_array(team, order.level_rows);
+	partition->level.degrees = vego_team_array(team, order.level_degrees);
+	partition->level.links = vego_team_array(team, order.level_links);
+	for (int i = 0; i < VEGO_PARTITION_ARRAYS; i++)
+		arrays[i] = vego_team_array(team, order.arrays[i]);
+
+	vego_work_init(&work, partition);
+	take_ranges(team, order.stage, partition, &work);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/* ----------------------------------------------------------------
+ *		Levels
+ * ----------------------------------------------------------------
+ */
+
+static void
+report_level_0(void *arg, int phase, int64 done, int64 total)
+{
+	vego_build_progress(VEGO_SUBPHASE_GRAPH + phase, done, total);
+}
+
+static void
+report_upper_level(void *arg, int phase, int64 done, int64 total)
+{
+	vego_build_progress(VEGO_SUBPHASE_UPPER, done, total);
+}
+
+static void *
+allocate_array(void *arg, Size bytes)
+{
+	return vego_build_allocate(arg, bytes);
+}
+
+static void
+release_array(void *arg, void *array)
+{
+	VegoBuild  *build = arg;
+
+	if (build->team)
+		vego_team_release(build->team, array);
+	else
+		pfree(array);
+}
+
+/*
+ * The nodes that are on the next level as well: one in VEGO_LEVEL_FANOUT,
+ * evenly over the leaf order, so that every region has some; and the entry.
+ */
+static uint32 *
+sample_level(const VegoLevel *level, uint32 *count)
+{
+	uint32	   *nodes = vego_allocate(level->count / VEGO_LEVEL_FANOUT + 2,
+									  sizeof(uint32));
+
+	*count = 0;
+	nodes[(*count)++] = level->entry;
+	for (uint32 i = VEGO_LEVEL_FANOUT / 2; i < level->count;
+		 i += VEGO_LEVEL_FANOUT)
+		if (i != level->entry)
+			nodes[(*count)++] = i;
+	return nodes;
+}
+
+/* Makes the level above the highest one. */
+static void
+add_level(VegoBuild *build, const VegoRows *rows,
+		  const VegoPartitionOptions *options)
+{
+	int			at = build->levels;
+	const VegoLevel *below = &build->level[at - 1];
+	VegoLevel  *level = &build->level[at];
+	uint32		count;
+	uint32	   *nodes = sample_level(below, &count);
+	uint32	   *subset = vego_allocate(count, sizeof(uint32));
+	VegoNodeId *id_of_row = vego_allocate(build->count, sizeof(VegoNodeId));
+
+	for (uint32 i = 0; i < count; i++)
+	{
+		subset[i] = below->rows[nodes[i]];
+		id_of_row[subset[i]] = build->base[at - 1] + nodes[i];
+	}
+	vego_partition_build(rows, subset, count, subset[0], options, level);
+	build->base[at] = build->base[at - 1] + below->count;
+	build->down[at] = vego_build_allocate(build, count * sizeof(VegoNodeId));
+	for (uint32 i = 0; i < count; i++)
+		build->down[at][i] = id_of_row[level->rows[i]];
+	build->levels++;
+	pfree(nodes);
+	pfree(subset);
+	pfree(id_of_row);
+}
+
+/* But for who reports progress. */
+VegoPartitionOptions
+vego_build_options(VegoBuild *build)
+{
+	VegoPartitionOptions options = {0};
+
+	options.m = build->shape.m;
+	options.ef_construction = vego_ef_construction(build->index,
+												   build->row_count);
+	options.seed = 1;
+	options.processes = build->team ? vego_team_planned_size(build->team) : 1;
+	options.allocate = allocate_array;
+	options.release = release_array;
+	options.run = share_stage;
+	options.arg = build;
+	return options;
+}
+
+void
+vego_build_graph(VegoBuild *build)
+{
+	VegoRows	rows = {&build->coder, build->count, build->factors,
+	build->codes};
+	VegoPartitionOptions options = vego_build_options(build);
+	int			first = build->first_level;
+	VegoLevel  *top = &build->level[first];
+
+	if (build->count == 0)
+		return;
+	options.progress = first == 0 ? report_level_0 : report_upper_level;
+	vego_partition_build(&rows, NULL, build->count, build->entry_row, &options,
+						 top);
+	build->levels = first + 1;
+	options.progress = report_upper_level;
+	for (; top->count > VEGO_LEVEL_FANOUT && build->levels <= VEGO_MAX_LEVEL;
+		 top++)
+		add_level(build, &rows, &options);
+	build->entry = build->base[build->levels - 1] + top->entry;
+}

@@ -1,0 +1,468 @@
+/*
+ * build_pages.c
+ *	  How do levels become slots, and slots pages?
+ *
+ * Slots are written in the order of ids, so what is on a page is known before:
+ * pages can be written by any process and in any order, a run of them at a
+ * time.  A page is logged right after it is written, for it is final then.
+ */
+#include "postgres.h"
+
+#include "access/xloginsert.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/rel.h"
+
+#include "build.h"
+#include "compat.h"
+
+/* Pages that are written and then logged together: what a record can hold. */
+#define RUN_PAGES XLR_MAX_BLOCK_ID
+
+/* All that slots are made of, addresses as references. */
+typedef struct LevelOrder
+{
+	VegoLevel	level;
+	VegoNodeId	base;
+	VegoReference rows;
+	VegoReference degrees;
+	VegoReference links;
+	VegoReference down;
+} LevelOrder;
+
+typedef struct PagesOrder
+{
+	uint64		stamp;
+	bool		logged;
+	VegoReference tids;
+	VegoReference factors;
+	VegoReference codes;
+	int			first_level;
+	int			levels;
+	LevelOrder	level[VEGO_MAX_LEVEL + 1];
+} PagesOrder;
+
+StaticAssertDecl(sizeof(PagesOrder) <= VEGO_ORDER_BYTES,
+				 "an order must fit");
+
+/* ----------------------------------------------------------------
+ *		Meta pages
+ * ----------------------------------------------------------------
+ */
+
+/* A new page at the end of the index, exclusively locked. */
+static Buffer
+new_page(Relation index, ForkNumber fork, int kind)
+{
+	Buffer		buffer = fork == MAIN_FORKNUM ? vego_compat_extend(index) :
+		ReadBufferExtended(index, fork, P_NEW, RBM_ZERO_AND_LOCK, NULL);
+
+	vego_page_init(BufferGetPage(buffer), kind);
+	return buffer;
+}
+
+/*
+ * The meta pages.  Those of an init fork are logged even though the relation is
+ * not: a crash must find them.
+ */
+static void
+write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
+		   const float *centre)
+{
+	VegoCentrePart part;
+	BlockNumber block = 0;
+
+	do
+	{
+		Buffer		buffer = new_page(index, fork, VEGO_PAGE_META);
+		Page		page = BufferGetPage(buffer);
+
+		part = vego_centre_part(meta->dims, block);
+		START_CRIT_SECTION();
+		if (block == 0)
+			memcpy(vego_page_meta(page), meta, sizeof(VegoMeta));
+		if (centre)
+			memcpy((char *) page + part.offset, centre + part.first,
+				   part.count * sizeof(float));
+		((PageHeader) page)->pd_lower = part.offset +
+			part.count * sizeof(float);
+		MarkBufferDirty(buffer);
+		if (fork == INIT_FORKNUM || RelationNeedsWAL(index))
+			log_newpage_buffer(buffer, true);
+		END_CRIT_SECTION();
+		UnlockReleaseBuffer(buffer);
+		block++;
+	} while (part.first + part.count < meta->dims);
+}
+
+static VegoMeta
+make_meta(const VegoBuild *build)
+{
+	VegoMeta	meta = {0};
+
+	meta.magic = VEGO_META_MAGIC;
+	meta.format = VEGO_FORMAT_VERSION;
+	meta.stamp = build->stamp;
+	meta.metric = build->coder.metric;
+	meta.bits = build->shape.bits;
+	meta.dims = build->shape.dims;
+	meta.m = build->shape.m;
+	meta.has_centre = build->centre != NULL;
+	meta.radius = build->coder.radius;
+	meta.entry = VEGO_NO_NODE;
+	meta.entry = build->entry;
+	if (build->levels > 0)
+		meta.entry_level = build->levels - 1;
+	return meta;
+}
+
+void
+vego_build_write_meta(VegoBuild *build)
+{
+	VegoMeta	meta = make_meta(build);
+
+	write_meta(build->index, MAIN_FORKNUM, &meta, build->centre);
+}
+
+/* Searches begin at the entry, which is known when all levels have been built. */
+void
+vego_build_write_entry(VegoBuild *build)
+{
+	VegoMeta	meta = make_meta(build);
+	Buffer		buffer = ReadBuffer(build->index, 0);
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	START_CRIT_SECTION();
+	*vego_page_meta(BufferGetPage(buffer)) = meta;
+	MarkBufferDirty(buffer);
+	if (RelationNeedsWAL(build->index))
+		log_newpage_buffer(buffer, true);
+	END_CRIT_SECTION();
+	UnlockReleaseBuffer(buffer);
+}
+
+/* Fills in the slot of a node of a level. */
+static void
+fill_slot(const VegoBuild *build, const VegoGeometry *geometry,
+		  VegoSlot *slot, VegoNodeId id, int level, const VegoShardNode *node)
+{
+	VegoLink   *links = vego_slot_links(geometry, slot);
+
+	slot->kind = VEGO_SLOT_LIVE;
+	slot->level = level;
+	slot->degree = node->degree;
+	slot->check = vego_slot_check(build->stamp, id);
+	slot->tid = *node->row.tid;
+	/* positions in the level become ids; the binding bit stays */
+	for (int i = 0; i < node->degree; i++)
+		links[i] = node->links[i] + build->base[level];
+	*vego_slot_factors(geometry, slot) = *node->row.factors;
+	memcpy(vego_slot_code(geometry, slot), node->row.code,
+		   geometry->code_bytes);
+}
+
+/* ----------------------------------------------------------------
+ *		Node pages in order
+ * ----------------------------------------------------------------
+ */
+
+void
+vego_page_writer_init(VegoPageWriter *writer, VegoBuild *build)
+{
+	writer->build = build;
+	vego_geometry_init(&writer->geometry, build->shape.dims, build->shape.bits,
+					   build->shape.m);
+	vego_page_init(writer->page.data, VEGO_PAGE_NODES);
+	writer->place = 0;
+	writer->next_id = 0;
+	writer->logged = writer->geometry.first_block;
+}
+
+/* Logs pages that have been written, a run of them unless these are all. */
+static void
+log_pages(VegoPageWriter *writer, BlockNumber end, bool all)
+{
+	if (end - writer->logged < RUN_PAGES && !(all && end > writer->logged))
+		return;
+	if (RelationNeedsWAL(writer->build->index))
+		log_newpage_range(writer->build->index, MAIN_FORKNUM, writer->logged,
+						  end, true);
+	writer->logged = end;
+}
+
+static void
+append_page(VegoPageWriter *writer)
+{
+	Buffer		buffer;
+	BlockNumber block;
+
+	CHECK_FOR_INTERRUPTS();
+	((PageHeader) writer->page.data)->pd_lower = SizeOfPageHeaderData +
+		writer->place * writer->geometry.slot_bytes;
+	buffer = new_page(writer->build->index, MAIN_FORKNUM, VEGO_PAGE_NODES);
+	block = BufferGetBlockNumber(buffer);
+	memcpy(BufferGetPage(buffer), writer->page.data, BLCKSZ);
+	MarkBufferDirty(buffer);
+	UnlockReleaseBuffer(buffer);
+	vego_page_init(writer->page.data, VEGO_PAGE_NODES);
+	writer->place = 0;
+	log_pages(writer, block + 1, false);
+}
+
+void
+vego_page_writer_add(VegoPageWriter *writer, int level,
+					 const VegoShardNode *node)
+{
+	const VegoBuild *build = writer->build;
+	const VegoGeometry *geometry = &writer->geometry;
+	VegoSlot   *slot = vego_page_slot(geometry, writer->page.data,
+									  writer->place++);
+
+	fill_slot(build, geometry, slot, writer->next_id++, level, node);
+	if (writer->place == geometry->per_page)
+		append_page(writer);
+}
+
+/* The slots that remain on the last page are free. */
+void
+vego_page_writer_end(VegoPageWriter *writer)
+{
+	BlockNumber end;
+
+	if (writer->place > 0)
+		append_page(writer);
+	end = RelationGetNumberOfBlocks(writer->build->index);
+	log_pages(writer, end, true);
+	writer->next_id = vego_node_id(&writer->geometry, end, 0);
+}
+
+/* ----------------------------------------------------------------
+ *		Node pages by anyone
+ * ----------------------------------------------------------------
+ */
+
+/* The node of a level that is in memory. */
+static void
+write_slot(const VegoBuild *build, const VegoGeometry *geometry, int at,
+		   uint32 number, VegoSlot *slot)
+{
+	const VegoLevel *level = &build->level[at];
+	uint32		row = level->rows[number];
+	VegoSlot	down;
+	VegoShardNode node;
+
+	node.row.tid = &build->tids[row];
+	if (at > build->first_level)
+	{
+		vego_slot_set_down(&down, build->down[at][number]);
+		node.row.tid = &down.tid;
+	}
+	node.row.factors = &build->factors[row];
+	node.row.code = build->codes + (Size) row * geometry->code_bytes;
+	node.degree = level->degrees[number];
+	node.links = level->links + (Size) number * level->capacity;
+	fill_slot(build, geometry, slot, build->base[at] + number, at, &node);
+}
+
+static uint32
+node_count(const VegoBuild *build)
+{
+	int			top = build->levels - 1;
+
+	return build->levels > 0 ?
+		build->base[top] + build->level[top].count : 0;
+}
+
+/* Rows lie in the order of the heap, so their codes are fetched ahead. */
+static void
+prefetch_rows(const VegoBuild *build, const VegoGeometry *geometry, int at,
+			  VegoNodeId id, VegoNodeId end)
+{
+	for (; id < end; id++)
+	{
+		const char *code;
+		uint32		row;
+
+		while (at + 1 < build->levels && id >= build->base[at + 1])
+			at++;
+		row = build->level[at].rows[id - build->base[at]];
+		code = (const char *) build->codes + (Size) row * geometry->code_bytes;
+		for (int i = 0; i < Min(geometry->code_bytes, 512); i += 64)
+			__builtin_prefetch(code + i);
+		__builtin_prefetch(&build->factors[row]);
+	}
+}
+
+static void
+write_page(const VegoBuild *build, const VegoGeometry *geometry,
+		   BlockNumber block)
+{
+	VegoNodeId	first = vego_node_id(geometry, block, 0);
+	VegoNodeId	end = Min(node_count(build), first + geometry->per_page);
+	int			at = build->first_level;
+	Buffer		buffer = ReadBufferExtended(build->index, MAIN_FORKNUM, block,
+											RBM_ZERO_AND_LOCK, NULL);
+	Page		page = BufferGetPage(buffer);
+
+	vego_page_init(page, VEGO_PAGE_NODES);
+	prefetch_rows(build, geometry, at, first, end);
+	for (VegoNodeId id = first; id < end; id++)
+	{
+		while (at + 1 < build->levels && id >= build->base[at + 1])
+			at++;
+		write_slot(build, geometry, at, id - build->base[at],
+				   vego_page_slot(geometry, page, id - first));
+	}
+	((PageHeader) page)->pd_lower = SizeOfPageHeaderData +
+		(end - first) * geometry->slot_bytes;
+	MarkBufferDirty(buffer);
+	UnlockReleaseBuffer(buffer);
+}
+
+/* Levels that were built in memory begin on a page of their own. */
+static BlockNumber
+first_block(const VegoBuild *build, const VegoGeometry *geometry)
+{
+	return vego_node_block(geometry, build->base[build->first_level]);
+}
+
+/* Writes runs from .. to - 1 of pages that the file has already. */
+static void
+write_runs(const VegoBuild *build, const VegoGeometry *geometry, bool logged,
+		   uint32 from, uint32 to)
+{
+	BlockNumber end = vego_node_block(geometry, node_count(build) - 1) + 1;
+
+	for (uint32 run = from; run < to; run++)
+	{
+		BlockNumber first = first_block(build, geometry) + run * RUN_PAGES;
+		BlockNumber last = Min(first + RUN_PAGES, end);
+
+		for (BlockNumber block = first; block < last; block++)
+			write_page(build, geometry, block);
+		if (logged)
+			log_newpage_range(build->index, MAIN_FORKNUM, first, last, true);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+static PagesOrder
+make_order(const VegoBuild *build, bool logged)
+{
+	const VegoTeam *team = build->team;
+	PagesOrder	order;
+
+	memset(&order, 0, sizeof(order));
+	order.stamp = build->stamp;
+	order.logged = logged;
+	order.tids = vego_team_reference(team, build->tids);
+	order.factors = vego_team_reference(team, build->factors);
+	order.codes = vego_team_reference(team, build->codes);
+	order.first_level = build->first_level;
+	order.levels = build->levels;
+	for (int at = build->first_level; at < build->levels; at++)
+	{
+		LevelOrder *level = &order.level[at];
+
+		level->level = build->level[at];
+		level->base = build->base[at];
+		level->rows = vego_team_reference(team, level->level.rows);
+		level->degrees = vego_team_reference(team, level->level.degrees);
+		level->links = vego_team_reference(team, level->level.links);
+		level->down = vego_team_reference(team, build->down[at]);
+	}
+	return order;
+}
+
+void
+vego_build_write_part(VegoBuild *build)
+{
+	VegoTeam   *team = build->team;
+	const PagesOrder *order = vego_team_order(team);
+	VegoGeometry geometry;
+	uint32		from;
+	uint32		to;
+
+	build->stamp = order->stamp;
+	build->tids = vego_team_array(team, order->tids);
+	build->factors = vego_team_array(team, order->factors);
+	build->codes = vego_team_array(team, order->codes);
+	build->first_level = order->first_level;
+	build->levels = order->levels;
+	for (int at = build->first_level; at < build->levels; at++)
+	{
+		const LevelOrder *level = &order->level[at];
+
+		build->level[at] = level->level;
+		build->level[at].rows = vego_team_array(team, level->rows);
+		build->level[at].degrees = vego_team_array(team, level->degrees);
+		build->level[at].links = vego_team_array(team, level->links);
+		build->base[at] = level->base;
+		build->down[at] = vego_team_array(team, level->down);
+	}
+	vego_geometry_init(&geometry, build->shape.dims, build->shape.bits,
+					   build->shape.m);
+	while (vego_team_take(team, &from, &to))
+		write_runs(build, &geometry, order->logged, from, to);
+}
+
+/* The file gets its length first, so that pages can be written in any order. */
+static void
+extend(const VegoBuild *build, BlockNumber first, BlockNumber end)
+{
+	for (BlockNumber block = first; block < end; block += RUN_PAGES)
+	{
+		vego_compat_extend_by(build->index, block,
+							  Min(RUN_PAGES, end - block));
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+void
+vego_build_write(VegoBuild *build)
+{
+	VegoGeometry geometry;
+	VegoTeam   *team = build->team;
+	bool		logged = RelationNeedsWAL(build->index);
+	BlockNumber first;
+	BlockNumber end;
+	uint32		runs;
+	uint32		from;
+	uint32		to;
+
+	if (build->count == 0)
+		return;
+	vego_geometry_init(&geometry, build->shape.dims, build->shape.bits,
+					   build->shape.m);
+	first = first_block(build, &geometry);
+	end = vego_node_block(&geometry, node_count(build) - 1) + 1;
+	runs = (end - first + RUN_PAGES - 1) / RUN_PAGES;
+	vego_build_progress(VEGO_SUBPHASE_WRITE, 0, runs);
+	extend(build, first, end);
+	if (vego_team_works(team))
+	{
+		PagesOrder	order = make_order(build, logged);
+
+		vego_team_share(team, VEGO_TASK_PAGES, &order, sizeof(order), runs, 1);
+		while (vego_team_take(team, &from, &to))
+		{
+			vego_build_progress(VEGO_SUBPHASE_WRITE, from, runs);
+			write_runs(build, &geometry, logged, from, to);
+		}
+		vego_team_wait(team);
+	}
+	else
+		for (uint32 run = 0; run < runs; run++)
+		{
+			vego_build_progress(VEGO_SUBPHASE_WRITE, run, runs);
+			write_runs(build, &geometry, logged, run, run + 1);
+		}
+}
+
+void
+vego_build_write_empty(VegoBuild *build)
+{
+	VegoMeta	meta = make_meta(build);
+
+	write_meta(build->index, INIT_FORKNUM, &meta, NULL);
+}
