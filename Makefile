@@ -15,6 +15,7 @@ DATA = sql/vego--0.1.0.sql
 PGFILEDESC = "vego - vectors and nearest-neighbour index"
 
 OBJS = \
+	src/bit_distance.o \
 	src/block.o \
 	src/build.o \
 	src/build_graph.o \
@@ -53,6 +54,7 @@ OBJS = \
 	src/partition_leaves.o \
 	src/partition_links.o \
 	src/partition_order.o \
+	src/plan.o \
 	src/repair.o \
 	src/rowstore.o \
 	src/scan.o \
@@ -63,6 +65,9 @@ OBJS = \
 	src/shards_merge.o \
 	src/streams.o \
 	src/vacuum.o \
+	src/sparsevec.o \
+	src/sparsevec_cast.o \
+	src/sparsevec_ops.o \
 	src/validate.o \
 	src/value.o \
 	src/vector.o \
@@ -80,13 +85,17 @@ OBJS = \
 
 REGRESS = \
 	vector_io \
-	vector_binary \
+	types_binary \
+	types_values \
 	vector_cast \
 	vector_ops \
 	vector_functions \
 	vector_distance \
 	vector_aggregates \
-	vector_catalog \
+	halfvec \
+	sparsevec \
+	bit \
+	types_catalog \
 	index_setup \
 	index_basic \
 	index_options \
@@ -94,6 +103,7 @@ REGRESS = \
 	index_ddl \
 	index_vacuum \
 	index_order \
+	index_plan \
 	index_values \
 	check \
 	stats

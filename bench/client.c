@@ -2,20 +2,21 @@
  * client.c
  *	  Loads vectors into a table and measures nearest-neighbour queries.
  *
- *	client load FILE.fvecs TABLE
+ *	client load FILE TABLE
  *	client run FOLDER [option=value ...]
  *	client header
  *
  * The server is found as libpq finds it (PGHOST, PGPORT, PGDATABASE ...).
  *
  * "load" copies the rows of a file into TABLE (id integer, embedding vector)
- * in the binary format; id is the row's number, from 0.
+ * in the binary format; id is the row's number, from 0.  FILE is .fvecs or .bvecs.
  *
  * "run" opens as many connections as clients=, one thread each.  Each sets
  * the options, prepares the query, and answers every query of query.fvecs
  * once to warm up, which also gives the recall; then all send queries for
  * seconds= and the answers are only counted.  One CSV row a point; "header"
- * prints the names of its columns.
+ * prints the names of its columns.  With statement=idle the clients send
+ * SELECT 1 instead: what a statement costs that does nothing.
  *
  * Recall counts by distance: a hit is a returned row that is no farther than
  * the k-th nearest of truth.ivecs.
@@ -37,6 +38,12 @@ typedef enum Protocol
 	SIMPLE						/* a literal in the statement */
 } Protocol;
 
+typedef enum Statement
+{
+	NEAREST,
+	IDLE						/* SELECT 1 */
+} Statement;
+
 static const char *folder;
 static const char *table = "items";
 static const char *operator = "<->";
@@ -48,6 +55,7 @@ static const char *client_list = "2";
 static const char *header = "yes";
 static char metric = 'l';
 static Protocol protocol = PREPARED_BINARY;
+static Statement statement = NEAREST;
 static double seconds = 2;
 static Point point = {
 	.commit = "unknown", .system = "vego", .settings = "default", .k = 10
@@ -209,6 +217,10 @@ ask(Client *client, size_t q, char *buffer, size_t size)
 	int			length = 0;
 	char	   *literal;
 
+	if (statement == IDLE)
+		return checked(client->connection,
+					   PQexecPrepared(client->connection, "idle", 0, NULL,
+									  NULL, NULL, format));
 	switch (protocol)
 	{
 		case PREPARED_BINARY:
@@ -270,6 +282,9 @@ prepare(Client *client, int ef)
 			 table, operator, point.k);
 	PQclear(checked(client->connection,
 					PQprepare(client->connection, "nearest", sql, 0, NULL)));
+	PQclear(checked(client->connection,
+					PQprepare(client->connection, "idle", "SELECT 1", 0,
+							  NULL)));
 }
 
 static void *
@@ -309,30 +324,32 @@ ask_until_time_is_up(void *argument)
 	return NULL;
 }
 
-static double
-recall_of(const int32_t *answers)
+/* How many of the returned rows are no farther than the k-th nearest. */
+static int32_t
+hits_of(size_t q, const int32_t *answer)
 {
-	size_t		hits = 0;
+	const float *query = float_row(queries, q);
+	const float *last = float_row(base, int_row(truth, q)[point.k - 1]);
+	double		limit = true_distance(metric, query, last, base.width);
+	int32_t		hits = 0;
+
+	for (int i = 0; i < point.k; i++)
+		if (answer[i] >= 0 && (size_t) answer[i] < base.count &&
+			true_distance(metric, query, float_row(base, answer[i]),
+						  base.width) <= limit)
+			hits++;
+	return hits;
+}
+
+static void
+count_hits(const int32_t *answers)
+{
+	int32_t    *hits = malloc(4 * queries.count);
 
 	for (size_t q = 0; q < queries.count; q++)
-	{
-		const float *query = float_row(queries, q);
-		double		limit = true_distance(metric, query,
-										  float_row(base, int_row(truth, q)
-													[point.k - 1]),
-										  base.width);
-
-		for (int i = 0; i < point.k; i++)
-		{
-			int32_t		id = answers[q * point.k + i];
-
-			if (id >= 0 && (size_t) id < base.count &&
-				true_distance(metric, query, float_row(base, id),
-							  base.width) <= limit)
-				hits++;
-		}
-	}
-	return (double) hits / (queries.count * point.k);
+		hits[q] = hits_of(q, answers + q * point.k);
+	set_recall(&point, hits, queries.count);
+	free(hits);
 }
 
 static int
@@ -387,7 +404,8 @@ measure(int ef)
 	point.server = server;
 	point.clients = nclients;
 	point.ef = ef;
-	point.recall = recall_of(clients[0].answers);
+	if (statement == NEAREST)
+		count_hits(clients[0].answers);
 	point.p50_us = all[count / 2];
 	point.p99_us = all[count * 99 / 100];
 	print_point(&point);
@@ -400,15 +418,6 @@ measure(int ef)
 		free(clients[i].latencies_us);
 	}
 	pthread_barrier_destroy(&barrier);
-}
-
-static Rows
-rows_of(const char *name)
-{
-	char		path[4096];
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	return map_rows(path);
 }
 
 static void
@@ -436,6 +445,8 @@ set_option(const char *name, const char *value)
 	else if (strcmp(name, "protocol") == 0)
 		protocol = value[0] == 's' ? SIMPLE :
 			value[0] == 't' ? PREPARED_TEXT : PREPARED_BINARY;
+	else if (strcmp(name, "statement") == 0)
+		statement = value[0] == 'i' ? IDLE : NEAREST;
 	else if (strcmp(name, "header") == 0)
 		header = value;
 	else if (strcmp(name, "k") == 0)
@@ -473,9 +484,9 @@ run(void)
 {
 	int			ef;
 
-	base = rows_of("base.fvecs");
-	queries = rows_of("query.fvecs");
-	truth = rows_of("truth.ivecs");
+	base = map_vectors(folder, "base");
+	queries = map_vectors(folder, "query");
+	truth = map_truth(folder);
 	point.rows = base.count;
 	point.data = strrchr(folder, '/') ? strrchr(folder, '/') + 1 : folder;
 	if (base.width != queries.width || truth.count < queries.count ||
@@ -512,7 +523,7 @@ main(int argc, char **argv)
 	}
 	if (argc < 3 || strcmp(argv[1], "run") != 0)
 	{
-		fprintf(stderr, "usage: client load FILE.fvecs TABLE\n"
+		fprintf(stderr, "usage: client load FILE TABLE\n"
 				"       client run FOLDER [option=value ...]\n");
 		return 2;
 	}

@@ -19,6 +19,7 @@
 #include "simd/kernels.h"
 
 #define MAX_LENGTH 1536
+#define BATCH 12
 #define LEAF_ROWS 1000
 #define MAX_LEAF_LENGTH 768
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))
@@ -26,7 +27,7 @@
 static float x[MAX_LENGTH];
 static float y[MAX_LENGTH];
 static float out[MAX_LENGTH];
-static uint8_t a[MAX_LENGTH];
+static uint8_t a[MAX_LENGTH + BATCH];
 static uint8_t b[MAX_LENGTH];
 static int8_t high[MAX_LENGTH];
 static int8_t low[MAX_LENGTH];
@@ -89,6 +90,21 @@ quantize(const VegoKernels *k, int n)
 	return k->quantize(x, n, -1, 127.5f, 255, code, &squares) + squares;
 }
 
+/* As many codes as a search typically scores when it expands a node. */
+static float
+query_dots(void (*kernel) (const uint8_t *const *codes, int count,
+						   const int8_t *high, const int8_t *low, int bytes,
+						   int64_t *dots), int count, int bytes)
+{
+	const uint8_t *codes[BATCH];
+	int64_t		sums[BATCH];
+
+	for (int i = 0; i < count; i++)
+		codes[i] = a + i;
+	kernel(codes, count, high, low, bytes, sums);
+	return (float) sums[count - 1];
+}
+
 /* As long as a block is wide, whatever n. */
 static float
 distances(const VegoKernels *k, int n)
@@ -104,8 +120,10 @@ CALLS(l1, k->l1(x, y, n))
 CALLS(cosine_sums, cosine(k, n))
 CALLS(centre, centre(k, n))
 CALLS(quantize, quantize(k, n))
-CALLS(query_dot8, k->query_dot8(a, high, low, n))
-CALLS(query_dot4, k->query_dot4(a, high, low, n / 2))
+CALLS(query_dot8, query_dots(k->query_dots8, 1, n))
+CALLS(query_dots8, query_dots(k->query_dots8, BATCH, n))
+CALLS(query_dot4, query_dots(k->query_dots4, 1, n / 2))
+CALLS(query_dots4, query_dots(k->query_dots4, BATCH, n / 2))
 CALLS(query_l1_8, k->query_l1_8(a, x, -1, 0.01f, n))
 CALLS(query_l1_4, k->query_l1_4(a, x, -1, 0.1f, n))
 CALLS(code_dot8, k->code_dot8(a, b, n))
@@ -126,8 +144,10 @@ static const struct
 	{"cosine_sums", call_cosine_sums, 8},
 	{"centre", call_centre, 8},
 	{"quantize", call_quantize, 4},
-	{"query_dot8", call_query_dot8, 3},
-	{"query_dot4", call_query_dot4, 2.5},
+	{"query_dots8 x1", call_query_dot8, 3},
+	{"query_dots8 x12", call_query_dots8, BATCH + 2},
+	{"query_dots4 x1", call_query_dot4, 2.5},
+	{"query_dots4 x12", call_query_dots4, BATCH / 2.0 + 2},
 	{"query_l1_8", call_query_l1_8, 5},
 	{"query_l1_4", call_query_l1_4, 4.5},
 	{"code_dot8", call_code_dot8, 2},

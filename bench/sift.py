@@ -24,6 +24,8 @@ import sys
 import cv2
 import numpy
 
+import fvecs
+
 BASE_PACKAGES = [
     "mate-backgrounds", "lomiri-wallpapers-16.04", "lomiri-wallpapers-20.04",
     "plasma-workspace-wallpapers", "ukui-wallpapers"]
@@ -117,18 +119,6 @@ def vectors(paths, enough, jobs, seed):
     return rows[numpy.random.RandomState(seed).permutation(len(rows))]
 
 
-def write_fvecs(path, rows):
-    count, dimensions = rows.shape
-    with open(path, "wb") as out:
-        for start in range(0, count, 65536):
-            part = rows[start:start + 65536].astype("<f4")
-            lines = numpy.empty((len(part), dimensions + 1), "<f4")
-            lines[:, 1:] = part
-            lines[:, 0] = numpy.array([dimensions], "<i4").view("<f4")[0]
-            out.write(lines.tobytes())
-    print(f"{path}: {count} x {dimensions}")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.
@@ -148,11 +138,11 @@ def main():
     query = vectors(pictures(QUERY_PACKAGES),
                     20 * options.queries if enough else None,
                     options.jobs, options.seed)
-    os.makedirs(options.folder, exist_ok=True)
-    write_fvecs(os.path.join(options.folder, "base.fvecs"),
+    fvecs.write(os.path.join(options.folder, "base.fvecs"),
                 base[:options.max])
-    write_fvecs(os.path.join(options.folder, "query.fvecs"),
+    fvecs.write(os.path.join(options.folder, "query.fvecs"),
                 query[:options.queries])
+    fvecs.write_metric(options.folder, "l2")
 
 
 if __name__ == "__main__":

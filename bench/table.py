@@ -1,107 +1,410 @@
 #!/usr/bin/python3
-"""Print what bench/compare measured: medians at equal recall.
+"""Print what the scripts of bench/ measured.
 
-  table.py POINTS.csv [BUILDS]
+  table.py FOLDER              the points of each data set, as text
+  table.py --markdown FOLDER   every figure beside its rivals', as Markdown
 
-For every system and round, QPS is interpolated between the two points of the
-sweep around each recall (log QPS over log(1 - recall)); the table shows the
-median over the rounds and, in brackets, the lowest and the highest.
+points.py says what is read, and how values at equal recall come about.
 """
 
-import csv
+import argparse
 import math
+import re
 import statistics
-import sys
 
-RECALLS = [0.90, 0.95, 0.98, 0.99]
+from points import Results, at_recall, median, rounds_of
 
-
-def rounds_of(points):
-    """Split the points of one system into rounds: ef starts over."""
-    rounds = [[]]
-    for point in points:
-        if rounds[-1] and int(point["ef"]) <= int(rounds[-1][-1]["ef"]):
-            rounds.append([])
-        rounds[-1].append(point)
-    return rounds
+RECALLS = [0.90, 0.93, 0.95, 0.98, 0.99]
+RIVALS = ["pgvector", "hnswlib", "faiss", "faiss-sq8"]
 
 
-def interpolate(points, recall, column):
-    """The value of a column at a recall, or None beyond the sweep."""
-    spots = sorted((float(p["recall"]), math.log(float(p[column])))
-                   for p in points)
-    for (low, at_low), (high, at_high) in zip(spots, spots[1:]):
-        if low <= recall <= high and low < high:
-            place = math.log(1 - recall)
-            start = math.log(max(1 - low, 1e-6))
-            end = math.log(max(1 - high, 1e-6))
-            share = (place - start) / (end - start)
-            return math.exp(at_low + share * (at_high - at_low))
-    return None
-
+# ---- text ----
 
 def cell(values):
-    values = [value for value in values if value is not None]
     if not values:
         return "-"
     return (f"{statistics.median(values):,.0f} "
             f"({min(values):,.0f}..{max(values):,.0f})")
 
 
-def print_speeds(points):
-    systems = list(dict.fromkeys(p["system"] for p in points))
+def print_speeds(results, data):
+    points = [p for p in results.points if p["data"] == data]
     for clients in sorted({int(p["clients"]) for p in points}):
         for column, title in [("qps", "QPS"), ("p99_us", "p99 in us")]:
             print(f"\n{title}, {clients} clients, at recall@{points[0]['k']}"
                   " (median, lowest..highest round)")
-            print(f"{'':10}" + "".join(f"{r:>28}" for r in RECALLS))
-            for system in systems:
-                rounds = rounds_of([p for p in points
-                                    if p["system"] == system
-                                    and int(p["clients"]) == clients])
+            print(f"{'':10}" + "".join(f"{r:>25}" for r in RECALLS))
+            for system in results.systems(data):
+                own = results.of(data, system, clients)
                 print(f"{system:10}" + "".join(
-                    f"{cell([interpolate(r, x, column) for r in rounds]):>28}"
-                    for x in RECALLS))
+                    f"{cell(at_recall(own, r, column)):>25}"
+                    for r in RECALLS))
 
 
-def print_sweeps(points):
-    print("\nmedians of the sweep")
-    print(f"{'':10}{'clients':>8}{'ef':>6}{'recall':>9}{'QPS':>10}"
+def print_sweeps(results, data):
+    print("\nmedians of the sweep; p5: a twentieth of the queries have less")
+    print(f"{'':10}{'clients':>8}{'ef':>6}{'recall':>9}{'p5':>6}{'QPS':>10}"
           f"{'p50 us':>9}{'p99 us':>9}")
     groups = {}
-    for p in points:
-        groups.setdefault((p["system"], int(p["clients"]), int(p["ef"])),
-                          []).append(p)
+    for p in results.points:
+        if p["data"] == data:
+            groups.setdefault((p["system"], int(p["clients"]), int(p["ef"])),
+                              []).append(p)
     for (system, clients, ef), group in groups.items():
         def middle(column):
             return statistics.median(float(p[column]) for p in group)
         print(f"{system:10}{clients:8}{ef:6}{middle('recall'):9.4f}"
-              f"{middle('qps'):10,.0f}{middle('p50_us'):9.0f}"
-              f"{middle('p99_us'):9.0f}")
+              f"{middle('recall_p5'):6.2f}{middle('qps'):10,.0f}"
+              f"{middle('p50_us'):9.0f}{middle('p99_us'):9.0f}")
 
 
-def print_builds(path, points):
+def print_builds(results, data):
     print("\nbuild in seconds (median, all), bytes a vector of the index")
-    for line in open(path):
-        system, workers, seconds = line.strip().split(",")
-        seconds = [float(second) for second in seconds.split()]
-        size = [p["bytes_per_vector"] for p in points
-                if p["system"] == system]
-        print(f"{system:10} {workers} workers "
-              f"{statistics.median(seconds):8.2f}  "
+    groups = {}
+    for f in results.figures:
+        if f["figure"] == "build_s" and f["data"] == data:
+            groups.setdefault((f["system"], f["settings"]), []).append(
+                float(f["value"]))
+    for (system, settings), seconds in groups.items():
+        size = [float(p["bytes_per_vector"])
+                for p in results.of(data, system)]
+        print(f"{system:10} {settings} {statistics.median(seconds):8.2f}  "
               f"({', '.join(f'{s:.2f}' for s in seconds)})  "
-              f"{float(size[0]):,.0f}")
+              f"{size[0] if size else 0:,.0f}")
+
+
+def print_text(results):
+    for data in results.data_sets():
+        first = next(p for p in results.points if p["data"] == data)
+        print(f"\n{data}: {int(first['rows']):,} rows; {first['cpu']}; "
+              f"commit {first['commit']}")
+        print_speeds(results, data)
+        print_sweeps(results, data)
+        print_builds(results, data)
+
+
+# ---- Markdown ----
+
+class Row:
+    """One figure of vego beside the rivals'.
+
+    better is "more" (queries a second), "less" (seconds) or "share" (bytes,
+    where the ratio is what vego needs of what the rival needs).
+    """
+
+    def __init__(self, what, vego, rivals, better, digits=0):
+        self.what = what
+        self.vego = vego
+        self.rivals = {name: value for name, value in rivals.items()
+                       if value}
+        self.better = better
+        self.digits = digits
+
+    def number(self, value):
+        if value is None:
+            return "-"
+        digits = self.digits
+        if 0 < abs(value) < 10 and digits == 0:
+            digits = 2
+        return f"{value:,.{digits}f}"
+
+    def ratio(self, rival):
+        """How many times better, or what share."""
+        value = self.rivals.get(rival)
+        if not value or not self.vego:
+            return None
+        return value / self.vego if self.better == "less" \
+            else self.vego / value
+
+    def behind(self, rival):
+        ratio = self.ratio(rival)
+        if ratio is None:
+            return False
+        return ratio > 1 if self.better == "share" else ratio < 1
+
+    def line(self):
+        def times(rival):
+            ratio = self.ratio(rival)
+            return "" if ratio is None else \
+                f"{ratio:.2f} x" if ratio < 10 else f"{ratio:.0f} x"
+        cells = [self.what, self.number(self.vego)]
+        cells += [self.number(self.rivals[rival])
+                  if rival in self.rivals else "" for rival in RIVALS]
+        cells += [times("pgvector"), times("hnswlib")]
+        return "| " + " | ".join(cells) + " |"
+
+
+def goal(data):
+    """The recall at which speed is quoted: less where data are hard."""
+    if data.startswith("sift"):
+        return 0.98
+    return 0.93 if data == "text" else 0.95
+
+
+def middle(points, recall, column):
+    return median(at_recall(points, recall, column))
+
+
+def tail(points, recall=0.95):
+    """The 5th percentile of recall, linear between the points around."""
+    values = []
+    for one in rounds_of(points):
+        spots = sorted((float(p["recall"]), float(p["recall_p5"]))
+                       for p in one)
+        for (low, at_low), (high, at_high) in zip(spots, spots[1:]):
+            if low <= recall <= high and low < high:
+                share = (recall - low) / (high - low)
+                values.append(at_low + share * (at_high - at_low))
+                break
+    return median(values)
+
+
+def bytes_of(results, data, system):
+    return median([float(p["bytes_per_vector"])
+                   for p in results.of(data, system)])
+
+
+def search_rows(results, data):
+    recall = goal(data)
+    systems = ["vego"] + RIVALS
+    clients = max(int(p["clients"]) for p in results.points
+                  if p["data"] == data)
+
+    def each(function):
+        return {s: function(results.of(data, s, clients)) for s in systems}
+
+    def row(what, values, better, digits=0):
+        return Row(f"{data}: {what}", values.pop("vego"), values, better,
+                   digits)
+
+    yield row(f"QPS at recall {recall}",
+              each(lambda p: middle(p, recall, "qps")), "more")
+    yield row(f"p99 at recall {recall}, us",
+              each(lambda p: middle(p, recall, "p99_us")), "less")
+    yield row("5th percentile of recall at mean 0.95", each(tail), "more", 2)
+    for workers, processes in [(0, "1 process"), (1, "2 processes")]:
+        yield row(f"build, {processes}, s",
+                  {s: median(results.values("build_s", data, s,
+                                            f"workers={workers}"))
+                   for s in systems}, "less", 2)
+    yield row("bytes a vector",
+              {s: bytes_of(results, data, s) for s in systems}, "share")
+
+
+def narrow_rows(results, data):
+    """vego with 4 bits beside the rivals and beside vego with 8."""
+    own = results.of(data, "vego4")
+    if not own:
+        return
+    recall = goal(data)
+    speed = middle(own, recall, "qps")
+    yield Row(f"{data}: QPS at recall {recall}, bits = 4", speed,
+              {s: middle(results.of(data, s), recall, "qps")
+               for s in RIVALS}, "more")
+    yield Row(f"{data}: bytes a vector, bits = 4",
+              bytes_of(results, data, "vego4"),
+              {s: bytes_of(results, data, s) for s in RIVALS}, "share")
+
+
+def few_buffer_rows(results):
+    for data in dict.fromkeys(p["data"] for p in results.little):
+        recall = goal(data)
+        speed = {s: middle([p for p in results.little if p["data"] == data
+                            and p["system"] == s], recall, "qps")
+                 for s in ("vego", "pgvector")}
+        yield Row(f"{data}, index three times shared_buffers: QPS at recall "
+                  f"{recall}", speed.pop("vego"), speed, "more")
+        build = {s: median(results.values("few_buffers_build_s", data, s))
+                 for s in ("vego", "pgvector")}
+        yield Row(f"{data}, index three times shared_buffers: build, s",
+                  build.pop("vego"), build, "less", 2)
+
+
+def limited_rows(results):
+    kinds = dict.fromkeys(
+        (f["data"], re.search(r"maintenance_work_mem=(\S+)",
+                              f["settings"]).group(1))
+        for f in results.figures if f["figure"] == "limited_build_s")
+    for data, amount in kinds:
+        def of(figure, system):
+            return median(results.values(figure, data, system,
+                                         f"maintenance_work_mem={amount}"))
+        for figure, what, scale, better in [
+                ("limited_build_s", "build, s", 1, "less"),
+                ("limited_build_peak_bytes", "peak memory, MB", 2**20,
+                 "share"),
+                ("limited_build_recall_ef100", "recall at ef 100", 1,
+                 "more")]:
+            values = {s: of(figure, s) for s in ("vego", "pgvector")}
+            values = {s: v and v / scale for s, v in values.items()}
+            yield Row(f"{data}, maintenance_work_mem {amount}: {what}",
+                      values.pop("vego"), values, better,
+                      3 if "recall" in what else 1)
+
+
+def fastest(points, recall):
+    """The fastest point of each round with that recall: medians of both."""
+    best = [max((p for p in one if float(p["recall"]) >= recall),
+                key=lambda p: float(p["qps"]), default=None)
+            for one in rounds_of(points)]
+    best = [p for p in best if p]
+    return (median([float(p["qps"]) for p in best]),
+            median([float(p["p99_us"]) for p in best]))
+
+
+def small_rows(results, data="small"):
+    systems = [s for s in results.systems(data) if s in ["vego"] + RIVALS]
+    points = {s: fastest(results.of(data, s), 0.9995) for s in systems}
+    rows = int(results.of(data, "vego")[0]["rows"])
+    build = {s: median(results.values("build_s", data, s)) for s in systems}
+    speed = {s: qps for s, (qps, _) in points.items()}
+    p99 = {s: p for s, (_, p) in points.items()}
+    idle = median([float(p["p99_us"]) for p in results.of(data, "idle")])
+    rate = {s: b and rows / b for s, b in build.items()}
+    yield Row("small: vectors a second, CREATE INDEX", rate.pop("vego"), rate,
+              "more")
+    yield Row("small: QPS at recall 1.000", speed.pop("vego"), speed, "more")
+    yield Row("small: p99 there, us", p99["vego"],
+              {s: p99.get(s) for s in RIVALS}, "less")
+    if idle and p99["vego"]:
+        yield Row("small: p99 over that of `SELECT 1`", p99["vego"] / idle,
+                  {}, "less", 2)
+
+
+def write_rows(results):
+    """Figures of bench/writes: system, settings, figure, value."""
+    kinds = dict.fromkeys((f["data"], f["settings"], f["figure"])
+                          for f in results.figures
+                          if f["figure"].startswith("write_"))
+    for data, settings, figure in kinds:
+        values = {s: median(results.values(figure, data, s, settings))
+                  for s in ("vego", "pgvector")}
+        what = figure.removeprefix("write_").replace("_", " ")
+        better = "share" if "bytes" in what else \
+            "more" if "per s" in what or "recall" in what else "less"
+        yield Row(f"{data}, {settings}: {what}", values.pop("vego"), values,
+                  better, 2)
+
+
+def raw_lines(results):
+    """Raw bytes over index bytes, and what 4 bits cost in speed."""
+    for data in results.data_sets():
+        own = results.values("build_s", data)
+        if not own:
+            continue
+        raw = 4 * int(next(f["dimensions"] for f in results.figures
+                           if f["data"] == data))
+        for system, bits in [("vego", 8), ("vego4", 4)]:
+            size = bytes_of(results, data, system)
+            if size:
+                yield (f"{data}: raw bytes over index bytes at {bits} bits",
+                       raw / size)
+        slow, fast = (middle(results.of(data, s), goal(data), "qps")
+                      for s in ("vego4", "vego"))
+        if slow and fast:
+            yield (f"{data}: QPS of 4 bits over QPS of 8 bits at recall "
+                   f"{goal(data)}", slow / fast)
+        one, two = (median(results.values("build_s", data, "vego",
+                                          f"workers={n}")) for n in (0, 1))
+        if one and two:
+            yield f"{data}: build by 1 process over build by 2", one / two
+
+
+def exponent(pairs):
+    """The slope of log y over log x."""
+    spots = [(math.log(x), math.log(y)) for x, y in pairs if x > 0 and y > 0]
+    if len({x for x, _ in spots}) < 2:
+        return None
+    mean_x = statistics.mean(x for x, _ in spots)
+    mean_y = statistics.mean(y for _, y in spots)
+    return sum((x - mean_x) * (y - mean_y) for x, y in spots) / \
+        sum((x - mean_x)**2 for x, _ in spots)
+
+
+def growth_of(results, data):
+    """{figure: {rows: value}} of one set."""
+    growth = {}
+    sizes = sorted({int(p["rows"]) for p in results.grown
+                    if p["data"] == data})
+    for rows in sizes:
+        own = [p for p in results.grown
+               if p["data"] == data and int(p["rows"]) == rows]
+        speed = middle(own, 0.95, "qps")
+        if speed:
+            growth.setdefault("QPS at 0.95", {})[rows] = speed
+    for f in results.figures:
+        if f["figure"].startswith("growth_") and f["data"] == data:
+            name = f["figure"].removeprefix("growth_").replace("_", " ")
+            growth.setdefault(name, {})[int(f["rows"])] = float(f["value"])
+    return sizes, growth
+
+
+def print_growth(results):
+    for data in dict.fromkeys(p["data"] for p in results.grown):
+        sizes, growth = growth_of(results, data)
+        print(f"\nGrowth, {data}; below the bytes, what one query touches at "
+              "recall 0.95:\n")
+        print("| | " + " | ".join(f"{s:,} rows" for s in sizes) +
+              " | exponent |")
+        print("|---" * (len(sizes) + 2) + "|")
+        for name, values in growth.items():
+            slope = exponent(values.items())
+            print(f"| {name} | " + " | ".join(
+                f"{values[s]:,.{0 if values[s] >= 100 else 2}f}"
+                if s in values else "-" for s in sizes) +
+                f" | {'-' if slope is None else f'{slope:.2f}'} |")
+
+
+def print_behind(rows):
+    behind = [f"{row.what} ({row.number(row.vego)}; {rival} "
+              f"{row.number(row.rivals[rival])})"
+              for row in rows for rival in RIVALS if row.behind(rival)]
+    if behind:
+        print("\nvego does not lead in:\n")
+        for one in behind:
+            print(f"- {one}")
+    else:
+        print("\nvego leads in all of these.")
+
+
+def print_markdown(results):
+    rows = []
+    for data in results.data_sets():
+        if data != "small":
+            rows += [*search_rows(results, data), *narrow_rows(results, data)]
+    rows += [*few_buffer_rows(results), *limited_rows(results),
+             *write_rows(results)]
+    if "small" in results.data_sets():
+        rows += small_rows(results)
+    rows = [row for row in rows if row.vego]
+    for p in results.points[:1]:
+        print(f"{p['cpu']}, PostgreSQL {p['server']}, commit {p['commit']}.")
+    print("\n| | vego | " + " | ".join(RIVALS) +
+          " | against pgvector | against hnswlib |")
+    print("|---" * (len(RIVALS) + 4) + "|")
+    for row in rows:
+        print(row.line())
+    lines = list(raw_lines(results))
+    if lines:
+        print("\n| vego against itself | |\n|---|---|")
+        for what, value in lines:
+            print(f"| {what} | {value:.2f} |")
+    print_growth(results)
+    print_behind(rows)
 
 
 def main():
-    points = list(csv.DictReader(open(sys.argv[1])))
-    first = points[0]
-    print(f"{first['data']}: {int(first['rows']):,} rows; {first['cpu']}; "
-          f"commit {first['commit']}")
-    print_speeds(points)
-    print_sweeps(points)
-    if len(sys.argv) > 2:
-        print_builds(sys.argv[2], points)
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder")
+    parser.add_argument("--markdown", action="store_true")
+    options = parser.parse_args()
+    results = Results(options.folder)
+    if options.markdown:
+        print_markdown(results)
+    else:
+        print_text(results)
 
 
 if __name__ == "__main__":

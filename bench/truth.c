@@ -4,7 +4,7 @@
  *
  *	truth FOLDER [l2|ip|cosine [K [THREADS]]]
  *
- * Reads base.fvecs and query.fvecs of the folder; writes truth.ivecs (row
+ * Reads base and query vectors of the folder (.fvecs or .bvecs); writes truth.ivecs (row
  * numbers, nearest first, ties by number) and truth.fvecs (their distances;
  * squared for l2).
  */
@@ -126,7 +126,6 @@ int
 main(int argc, char **argv)
 {
 	pthread_t	threads[MAX_THREADS];
-	char		path[4096];
 
 	if (argc < 2)
 	{
@@ -139,10 +138,8 @@ main(int argc, char **argv)
 		k = atoi(argv[3]);
 	if (argc > 4)
 		nthreads = atoi(argv[4]);
-	snprintf(path, sizeof(path), "%s/base.fvecs", argv[1]);
-	base = map_rows(path);
-	snprintf(path, sizeof(path), "%s/query.fvecs", argv[1]);
-	queries = map_rows(path);
+	base = map_vectors(argv[1], "base");
+	queries = map_vectors(argv[1], "query");
 	if (base.width != queries.width || (size_t) k > base.count ||
 		k < 1 || nthreads < 1 || nthreads > MAX_THREADS ||
 		strchr("lic", metric) == NULL)

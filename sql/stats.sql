@@ -64,7 +64,9 @@ SELECT a.searches - b.searches AS searches,
 	a.rows_returned - b.rows_returned AS returned,
 	a.rows_fetched - b.rows_fetched >= 10 AS fetched,
 	a.rows_withheld - b.rows_withheld AS withheld,
+	a.expanded - b.expanded >= 10 AS expanded,
 	a.reads > b.reads AS reads,
+	a.pins - b.pins = a.reads - b.reads + a.ranked_by_pin - b.ranked_by_pin AS pins,
 	a.ranked_by_hint + a.ranked_by_pin > b.ranked_by_hint + b.ranked_by_pin AS ranked
 FROM vego_stats('rows_l2') a, seen b;
 
@@ -73,7 +75,8 @@ TRUNCATE seen;
 INSERT INTO seen SELECT * FROM vego_stats('rows_l2');
 SET vego.pinned_reads = on;
 SELECT count(*) FROM (SELECT FROM rows ORDER BY v <-> some_vector(-6, 10) LIMIT 10) s;
-SELECT a.ranked_by_hint - b.ranked_by_hint AS by_hint, a.ranked_by_pin > b.ranked_by_pin AS by_pin
+SELECT a.ranked_by_hint - b.ranked_by_hint AS by_hint, a.ranked_by_pin > b.ranked_by_pin AS by_pin,
+	a.reads - b.reads >= a.expanded - b.expanded + 10 AS reads
 FROM vego_stats('rows_l2') a, seen b;
 RESET vego.pinned_reads;
 

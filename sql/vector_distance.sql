@@ -11,8 +11,8 @@ END
 $$;
 
 -- 5; 11; 1 - 0; 3 + 4.
-SELECT l2_distance('[1,2]', '[4,6]'), inner_product('[1,2]', '[3,4]'),
-	   cosine_distance('[1,0]', '[0,5]'), l1_distance('[1,2]', '[-2,-2]');
+SELECT l2_distance('[1,2]'::vector, '[4,6]'), inner_product('[1,2]'::vector, '[3,4]'),
+	   cosine_distance('[1,0]'::vector, '[0,5]'), l1_distance('[1,2]'::vector, '[-2,-2]');
 SELECT '[1,2]'::vector <-> '[4,6]' AS l2, '[1,2]'::vector <#> '[3,4]' AS negative_ip,
 	   '[1,0]'::vector <=> '[0,5]' AS cosine, '[1,2]'::vector <+> '[-2,-2]' AS l1;
 SELECT '[1]'::vector <-> NULL, '[1]'::vector <#> NULL, NULL::vector <=> '[1]',

@@ -63,28 +63,28 @@ CREATE TYPE vector;
 CREATE FUNCTION vector_in(pg_catalog.cstring, pg_catalog.oid, pg_catalog.int4)
 	RETURNS vector
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-	AS 'MODULE_PATHNAME', 'vego_vector_in';
+	AS 'MODULE_PATHNAME', 'vego_vector_from_text';
 COMMENT ON FUNCTION vector_in(pg_catalog.cstring, pg_catalog.oid, pg_catalog.int4) IS
 	'I/O';
 
 CREATE FUNCTION vector_out(vector)
 	RETURNS pg_catalog.cstring
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-	AS 'MODULE_PATHNAME', 'vego_vector_out';
+	AS 'MODULE_PATHNAME', 'vego_vector_to_text';
 COMMENT ON FUNCTION vector_out(vector) IS
 	'I/O';
 
 CREATE FUNCTION vector_recv(pg_catalog.internal, pg_catalog.oid, pg_catalog.int4)
 	RETURNS vector
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-	AS 'MODULE_PATHNAME', 'vego_vector_recv';
+	AS 'MODULE_PATHNAME', 'vego_vector_from_wire';
 COMMENT ON FUNCTION vector_recv(pg_catalog.internal, pg_catalog.oid, pg_catalog.int4) IS
 	'I/O';
 
 CREATE FUNCTION vector_send(vector)
 	RETURNS pg_catalog.bytea
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-	AS 'MODULE_PATHNAME', 'vego_vector_send';
+	AS 'MODULE_PATHNAME', 'vego_vector_to_wire';
 COMMENT ON FUNCTION vector_send(vector) IS
 	'I/O';
 
@@ -109,7 +109,7 @@ COMMENT ON TYPE vector IS
 	'single-precision vector of 1 to 16000 dimensions, such as [1,2,3]';
 
 --
--- Casts
+-- vector: casts
 --
 
 CREATE FUNCTION vector(vector, pg_catalog.int4, pg_catalog.bool)
@@ -122,28 +122,28 @@ COMMENT ON FUNCTION vector(vector, pg_catalog.int4, pg_catalog.bool) IS
 CREATE FUNCTION array_to_vector(pg_catalog.int4[], pg_catalog.int4, pg_catalog.bool)
 	RETURNS vector
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
-	AS 'MODULE_PATHNAME', 'vego_vector_from_int4_array';
+	AS 'MODULE_PATHNAME', 'vego_vector_from_array';
 COMMENT ON FUNCTION array_to_vector(pg_catalog.int4[], pg_catalog.int4, pg_catalog.bool) IS
 	'convert array to vector';
 
 CREATE FUNCTION array_to_vector(pg_catalog.float4[], pg_catalog.int4, pg_catalog.bool)
 	RETURNS vector
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
-	AS 'MODULE_PATHNAME', 'vego_vector_from_float4_array';
+	AS 'MODULE_PATHNAME', 'vego_vector_from_array';
 COMMENT ON FUNCTION array_to_vector(pg_catalog.float4[], pg_catalog.int4, pg_catalog.bool) IS
 	'convert array to vector';
 
 CREATE FUNCTION array_to_vector(pg_catalog.float8[], pg_catalog.int4, pg_catalog.bool)
 	RETURNS vector
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
-	AS 'MODULE_PATHNAME', 'vego_vector_from_float8_array';
+	AS 'MODULE_PATHNAME', 'vego_vector_from_array';
 COMMENT ON FUNCTION array_to_vector(pg_catalog.float8[], pg_catalog.int4, pg_catalog.bool) IS
 	'convert array to vector';
 
 CREATE FUNCTION array_to_vector(pg_catalog."numeric"[], pg_catalog.int4, pg_catalog.bool)
 	RETURNS vector
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
-	AS 'MODULE_PATHNAME', 'vego_vector_from_numeric_array';
+	AS 'MODULE_PATHNAME', 'vego_vector_from_array';
 COMMENT ON FUNCTION array_to_vector(pg_catalog."numeric"[], pg_catalog.int4, pg_catalog.bool) IS
 	'convert array to vector';
 
@@ -191,7 +191,7 @@ COMMENT ON CAST (pg_catalog."numeric"[] AS vector) IS
 	'each element rounded to single precision';
 
 --
--- Distances
+-- vector: distances
 --
 
 CREATE FUNCTION l2_distance(vector, vector)
@@ -262,7 +262,7 @@ COMMENT ON OPERATOR <+> (vector, vector) IS
 	'taxicab distance';
 
 --
--- Functions
+-- vector: functions
 --
 
 CREATE FUNCTION vector_dims(vector)
@@ -277,6 +277,13 @@ CREATE FUNCTION vector_norm(vector)
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
 	AS 'MODULE_PATHNAME', 'vego_vector_norm';
 COMMENT ON FUNCTION vector_norm(vector) IS
+	'Euclidean norm';
+
+CREATE FUNCTION l2_norm(vector)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_vector_norm';
+COMMENT ON FUNCTION l2_norm(vector) IS
 	'Euclidean norm';
 
 CREATE FUNCTION l2_normalize(vector)
@@ -301,7 +308,7 @@ COMMENT ON FUNCTION binary_quantize(vector) IS
 	'one bit an element, set where it is above 0';
 
 --
--- Arithmetic
+-- vector: arithmetic
 --
 
 CREATE FUNCTION vector_add(vector, vector)
@@ -363,7 +370,7 @@ COMMENT ON OPERATOR || (vector, vector) IS
 	'concatenate';
 
 --
--- Order, as of arrays: the first elements that differ decide
+-- vector: order, as of arrays: the first elements that differ decide
 --
 
 CREATE FUNCTION vector_lt(vector, vector)
@@ -498,7 +505,7 @@ COMMENT ON OPERATOR CLASS vector_ops USING btree IS
 	'order of vectors, element by element';
 
 --
--- Aggregates
+-- vector: aggregates
 --
 
 CREATE FUNCTION vector_accum(pg_catalog.float8[], vector)
@@ -550,6 +557,974 @@ CREATE AGGREGATE sum(vector) (
 );
 COMMENT ON AGGREGATE sum(vector) IS
 	'the sum of all vectors, element by element';
+
+--
+-- The type halfvec
+--
+
+CREATE TYPE halfvec;
+
+CREATE FUNCTION halfvec_in(pg_catalog.cstring, pg_catalog.oid, pg_catalog.int4)
+	RETURNS halfvec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_halfvec_from_text';
+COMMENT ON FUNCTION halfvec_in(pg_catalog.cstring, pg_catalog.oid, pg_catalog.int4) IS
+	'I/O';
+
+CREATE FUNCTION halfvec_out(halfvec)
+	RETURNS pg_catalog.cstring
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_halfvec_to_text';
+COMMENT ON FUNCTION halfvec_out(halfvec) IS
+	'I/O';
+
+CREATE FUNCTION halfvec_recv(pg_catalog.internal, pg_catalog.oid, pg_catalog.int4)
+	RETURNS halfvec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_halfvec_from_wire';
+COMMENT ON FUNCTION halfvec_recv(pg_catalog.internal, pg_catalog.oid, pg_catalog.int4) IS
+	'I/O';
+
+CREATE FUNCTION halfvec_send(halfvec)
+	RETURNS pg_catalog.bytea
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_halfvec_to_wire';
+COMMENT ON FUNCTION halfvec_send(halfvec) IS
+	'I/O';
+
+CREATE FUNCTION halfvec_typmod_in(pg_catalog.cstring[])
+	RETURNS pg_catalog.int4
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_halfvec_typmod_in';
+COMMENT ON FUNCTION halfvec_typmod_in(pg_catalog.cstring[]) IS
+	'I/O typmod';
+
+CREATE TYPE halfvec (
+	INPUT = halfvec_in,
+	OUTPUT = halfvec_out,
+	RECEIVE = halfvec_recv,
+	SEND = halfvec_send,
+	TYPMOD_IN = halfvec_typmod_in,
+	INTERNALLENGTH = VARIABLE,
+	ALIGNMENT = pg_catalog.int4,
+	STORAGE = external
+);
+COMMENT ON TYPE halfvec IS
+	'half-precision vector of 1 to 16000 dimensions, such as [1,2,3]';
+
+--
+-- halfvec: casts
+--
+
+CREATE FUNCTION halfvec(halfvec, pg_catalog.int4, pg_catalog.bool)
+	RETURNS halfvec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_halfvec_coerce';
+COMMENT ON FUNCTION halfvec(halfvec, pg_catalog.int4, pg_catalog.bool) IS
+	'adjust halfvec() to typmod length';
+
+CREATE FUNCTION array_to_halfvec(pg_catalog.int4[], pg_catalog.int4, pg_catalog.bool)
+	RETURNS halfvec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_halfvec_from_array';
+COMMENT ON FUNCTION array_to_halfvec(pg_catalog.int4[], pg_catalog.int4, pg_catalog.bool) IS
+	'convert array to halfvec';
+
+CREATE FUNCTION array_to_halfvec(pg_catalog.float4[], pg_catalog.int4, pg_catalog.bool)
+	RETURNS halfvec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_halfvec_from_array';
+COMMENT ON FUNCTION array_to_halfvec(pg_catalog.float4[], pg_catalog.int4, pg_catalog.bool) IS
+	'convert array to halfvec';
+
+CREATE FUNCTION array_to_halfvec(pg_catalog.float8[], pg_catalog.int4, pg_catalog.bool)
+	RETURNS halfvec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_halfvec_from_array';
+COMMENT ON FUNCTION array_to_halfvec(pg_catalog.float8[], pg_catalog.int4, pg_catalog.bool) IS
+	'convert array to halfvec';
+
+CREATE FUNCTION array_to_halfvec(pg_catalog."numeric"[], pg_catalog.int4, pg_catalog.bool)
+	RETURNS halfvec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_halfvec_from_array';
+COMMENT ON FUNCTION array_to_halfvec(pg_catalog."numeric"[], pg_catalog.int4, pg_catalog.bool) IS
+	'convert array to halfvec';
+
+CREATE FUNCTION halfvec_to_float4(halfvec, pg_catalog.int4, pg_catalog.bool)
+	RETURNS pg_catalog.float4[]
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_halfvec_to_float4_array';
+COMMENT ON FUNCTION halfvec_to_float4(halfvec, pg_catalog.int4, pg_catalog.bool) IS
+	'convert halfvec to real[]';
+
+CREATE CAST (halfvec AS halfvec)
+	WITH FUNCTION halfvec(halfvec, pg_catalog.int4, pg_catalog.bool)
+	AS IMPLICIT;
+COMMENT ON CAST (halfvec AS halfvec) IS
+	'check the number of dimensions';
+
+CREATE CAST (halfvec AS pg_catalog.float4[])
+	WITH FUNCTION halfvec_to_float4(halfvec, pg_catalog.int4, pg_catalog.bool)
+	AS ASSIGNMENT;
+COMMENT ON CAST (halfvec AS pg_catalog.float4[]) IS
+	'the elements, unchanged';
+
+CREATE CAST (pg_catalog.int4[] AS halfvec)
+	WITH FUNCTION array_to_halfvec(pg_catalog.int4[], pg_catalog.int4, pg_catalog.bool)
+	AS ASSIGNMENT;
+COMMENT ON CAST (pg_catalog.int4[] AS halfvec) IS
+	'each element rounded to half precision';
+
+CREATE CAST (pg_catalog.float4[] AS halfvec)
+	WITH FUNCTION array_to_halfvec(pg_catalog.float4[], pg_catalog.int4, pg_catalog.bool)
+	AS ASSIGNMENT;
+COMMENT ON CAST (pg_catalog.float4[] AS halfvec) IS
+	'each element rounded to half precision';
+
+CREATE CAST (pg_catalog.float8[] AS halfvec)
+	WITH FUNCTION array_to_halfvec(pg_catalog.float8[], pg_catalog.int4, pg_catalog.bool)
+	AS ASSIGNMENT;
+COMMENT ON CAST (pg_catalog.float8[] AS halfvec) IS
+	'each element rounded to half precision';
+
+CREATE CAST (pg_catalog."numeric"[] AS halfvec)
+	WITH FUNCTION array_to_halfvec(pg_catalog."numeric"[], pg_catalog.int4, pg_catalog.bool)
+	AS ASSIGNMENT;
+COMMENT ON CAST (pg_catalog."numeric"[] AS halfvec) IS
+	'each element rounded to half precision';
+
+--
+-- halfvec: distances
+--
+
+CREATE FUNCTION l2_distance(halfvec, halfvec)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_halfvec_l2_distance';
+COMMENT ON FUNCTION l2_distance(halfvec, halfvec) IS
+	'Euclidean distance';
+
+CREATE FUNCTION inner_product(halfvec, halfvec)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_halfvec_inner_product';
+COMMENT ON FUNCTION inner_product(halfvec, halfvec) IS
+	'inner product';
+
+CREATE FUNCTION cosine_distance(halfvec, halfvec)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_halfvec_cosine_distance';
+COMMENT ON FUNCTION cosine_distance(halfvec, halfvec) IS
+	'cosine distance, 1 - cos of the angle';
+
+CREATE FUNCTION l1_distance(halfvec, halfvec)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_halfvec_l1_distance';
+COMMENT ON FUNCTION l1_distance(halfvec, halfvec) IS
+	'taxicab distance';
+
+CREATE FUNCTION halfvec_negative_inner_product(halfvec, halfvec)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_halfvec_negative_inner_product';
+COMMENT ON FUNCTION halfvec_negative_inner_product(halfvec, halfvec) IS
+	'implementation of <#> operator';
+
+CREATE OPERATOR <-> (
+	LEFTARG = halfvec, RIGHTARG = halfvec,
+	FUNCTION = l2_distance,
+	COMMUTATOR = <->
+);
+COMMENT ON OPERATOR <-> (halfvec, halfvec) IS
+	'Euclidean distance';
+
+CREATE OPERATOR <#> (
+	LEFTARG = halfvec, RIGHTARG = halfvec,
+	FUNCTION = halfvec_negative_inner_product,
+	COMMUTATOR = <#>
+);
+COMMENT ON OPERATOR <#> (halfvec, halfvec) IS
+	'negative inner product';
+
+CREATE OPERATOR <=> (
+	LEFTARG = halfvec, RIGHTARG = halfvec,
+	FUNCTION = cosine_distance,
+	COMMUTATOR = <=>
+);
+COMMENT ON OPERATOR <=> (halfvec, halfvec) IS
+	'cosine distance';
+
+CREATE OPERATOR <+> (
+	LEFTARG = halfvec, RIGHTARG = halfvec,
+	FUNCTION = l1_distance,
+	COMMUTATOR = <+>
+);
+COMMENT ON OPERATOR <+> (halfvec, halfvec) IS
+	'taxicab distance';
+
+--
+-- halfvec: functions
+--
+
+CREATE FUNCTION vector_dims(halfvec)
+	RETURNS pg_catalog.int4
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_halfvec_dims';
+COMMENT ON FUNCTION vector_dims(halfvec) IS
+	'number of dimensions';
+
+CREATE FUNCTION l2_norm(halfvec)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_halfvec_norm';
+COMMENT ON FUNCTION l2_norm(halfvec) IS
+	'Euclidean norm';
+
+CREATE FUNCTION l2_normalize(halfvec)
+	RETURNS halfvec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_halfvec_l2_normalize';
+COMMENT ON FUNCTION l2_normalize(halfvec) IS
+	'vector of the same direction with Euclidean norm 1';
+
+CREATE FUNCTION subvector(halfvec, pg_catalog.int4, pg_catalog.int4)
+	RETURNS halfvec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_halfvec_subvector';
+COMMENT ON FUNCTION subvector(halfvec, pg_catalog.int4, pg_catalog.int4) IS
+	'elements from a start (counted from 1), as many as a count';
+
+CREATE FUNCTION binary_quantize(halfvec)
+	RETURNS pg_catalog."bit"
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_halfvec_binary_quantize';
+COMMENT ON FUNCTION binary_quantize(halfvec) IS
+	'one bit an element, set where it is above 0';
+
+--
+-- halfvec: arithmetic
+--
+
+CREATE FUNCTION halfvec_add(halfvec, halfvec)
+	RETURNS halfvec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_halfvec_add';
+COMMENT ON FUNCTION halfvec_add(halfvec, halfvec) IS
+	'implementation of + operator';
+
+CREATE FUNCTION halfvec_sub(halfvec, halfvec)
+	RETURNS halfvec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_halfvec_sub';
+COMMENT ON FUNCTION halfvec_sub(halfvec, halfvec) IS
+	'implementation of - operator';
+
+CREATE FUNCTION halfvec_mul(halfvec, halfvec)
+	RETURNS halfvec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_halfvec_mul';
+COMMENT ON FUNCTION halfvec_mul(halfvec, halfvec) IS
+	'implementation of * operator';
+
+CREATE FUNCTION halfvec_concat(halfvec, halfvec)
+	RETURNS halfvec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_halfvec_concat';
+COMMENT ON FUNCTION halfvec_concat(halfvec, halfvec) IS
+	'implementation of || operator';
+
+CREATE OPERATOR + (
+	LEFTARG = halfvec, RIGHTARG = halfvec,
+	FUNCTION = halfvec_add,
+	COMMUTATOR = +
+);
+COMMENT ON OPERATOR + (halfvec, halfvec) IS
+	'add element by element';
+
+CREATE OPERATOR - (
+	LEFTARG = halfvec, RIGHTARG = halfvec,
+	FUNCTION = halfvec_sub
+);
+COMMENT ON OPERATOR - (halfvec, halfvec) IS
+	'subtract element by element';
+
+CREATE OPERATOR * (
+	LEFTARG = halfvec, RIGHTARG = halfvec,
+	FUNCTION = halfvec_mul,
+	COMMUTATOR = *
+);
+COMMENT ON OPERATOR * (halfvec, halfvec) IS
+	'multiply element by element';
+
+CREATE OPERATOR || (
+	LEFTARG = halfvec, RIGHTARG = halfvec,
+	FUNCTION = halfvec_concat
+);
+COMMENT ON OPERATOR || (halfvec, halfvec) IS
+	'concatenate';
+
+--
+-- halfvec: order, as of arrays: the first elements that differ decide
+--
+
+CREATE FUNCTION halfvec_lt(halfvec, halfvec)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_halfvec_lt';
+COMMENT ON FUNCTION halfvec_lt(halfvec, halfvec) IS
+	'implementation of < operator';
+
+CREATE FUNCTION halfvec_le(halfvec, halfvec)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_halfvec_le';
+COMMENT ON FUNCTION halfvec_le(halfvec, halfvec) IS
+	'implementation of <= operator';
+
+CREATE FUNCTION halfvec_eq(halfvec, halfvec)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_halfvec_eq';
+COMMENT ON FUNCTION halfvec_eq(halfvec, halfvec) IS
+	'implementation of = operator';
+
+CREATE FUNCTION halfvec_ne(halfvec, halfvec)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_halfvec_ne';
+COMMENT ON FUNCTION halfvec_ne(halfvec, halfvec) IS
+	'implementation of <> operator';
+
+CREATE FUNCTION halfvec_ge(halfvec, halfvec)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_halfvec_ge';
+COMMENT ON FUNCTION halfvec_ge(halfvec, halfvec) IS
+	'implementation of >= operator';
+
+CREATE FUNCTION halfvec_gt(halfvec, halfvec)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_halfvec_gt';
+COMMENT ON FUNCTION halfvec_gt(halfvec, halfvec) IS
+	'implementation of > operator';
+
+CREATE FUNCTION halfvec_cmp(halfvec, halfvec)
+	RETURNS pg_catalog.int4
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_halfvec_cmp';
+COMMENT ON FUNCTION halfvec_cmp(halfvec, halfvec) IS
+	'less-equal-greater';
+
+CREATE OPERATOR < (
+	LEFTARG = halfvec, RIGHTARG = halfvec,
+	FUNCTION = halfvec_lt,
+	COMMUTATOR = >,
+	NEGATOR = >=,
+	RESTRICT = pg_catalog.scalarltsel,
+	JOIN = pg_catalog.scalarltjoinsel
+);
+COMMENT ON OPERATOR < (halfvec, halfvec) IS
+	'less than';
+
+CREATE OPERATOR <= (
+	LEFTARG = halfvec, RIGHTARG = halfvec,
+	FUNCTION = halfvec_le,
+	COMMUTATOR = >=,
+	NEGATOR = >,
+	RESTRICT = pg_catalog.scalarlesel,
+	JOIN = pg_catalog.scalarlejoinsel
+);
+COMMENT ON OPERATOR <= (halfvec, halfvec) IS
+	'less than or equal';
+
+CREATE OPERATOR = (
+	LEFTARG = halfvec, RIGHTARG = halfvec,
+	FUNCTION = halfvec_eq,
+	COMMUTATOR = =,
+	NEGATOR = <>,
+	RESTRICT = pg_catalog.eqsel,
+	JOIN = pg_catalog.eqjoinsel,
+	MERGES
+);
+COMMENT ON OPERATOR = (halfvec, halfvec) IS
+	'equal';
+
+CREATE OPERATOR <> (
+	LEFTARG = halfvec, RIGHTARG = halfvec,
+	FUNCTION = halfvec_ne,
+	COMMUTATOR = <>,
+	NEGATOR = =,
+	RESTRICT = pg_catalog.neqsel,
+	JOIN = pg_catalog.neqjoinsel
+);
+COMMENT ON OPERATOR <> (halfvec, halfvec) IS
+	'not equal';
+
+CREATE OPERATOR >= (
+	LEFTARG = halfvec, RIGHTARG = halfvec,
+	FUNCTION = halfvec_ge,
+	COMMUTATOR = <=,
+	NEGATOR = <,
+	RESTRICT = pg_catalog.scalargesel,
+	JOIN = pg_catalog.scalargejoinsel
+);
+COMMENT ON OPERATOR >= (halfvec, halfvec) IS
+	'greater than or equal';
+
+CREATE OPERATOR > (
+	LEFTARG = halfvec, RIGHTARG = halfvec,
+	FUNCTION = halfvec_gt,
+	COMMUTATOR = <,
+	NEGATOR = <=,
+	RESTRICT = pg_catalog.scalargtsel,
+	JOIN = pg_catalog.scalargtjoinsel
+);
+COMMENT ON OPERATOR > (halfvec, halfvec) IS
+	'greater than';
+
+CREATE OPERATOR FAMILY halfvec_ops USING btree;
+COMMENT ON OPERATOR FAMILY halfvec_ops USING btree IS
+	'order of vectors, element by element';
+
+CREATE OPERATOR CLASS halfvec_ops
+	DEFAULT FOR TYPE halfvec USING btree FAMILY halfvec_ops AS
+	OPERATOR 1 < (halfvec, halfvec),
+	OPERATOR 2 <= (halfvec, halfvec),
+	OPERATOR 3 = (halfvec, halfvec),
+	OPERATOR 4 >= (halfvec, halfvec),
+	OPERATOR 5 > (halfvec, halfvec),
+	FUNCTION 1 halfvec_cmp(halfvec, halfvec);
+COMMENT ON OPERATOR CLASS halfvec_ops USING btree IS
+	'order of vectors, element by element';
+
+--
+-- halfvec: aggregates
+--
+
+CREATE FUNCTION halfvec_accum(pg_catalog.float8[], halfvec)
+	RETURNS pg_catalog.float8[]
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_halfvec_accum';
+COMMENT ON FUNCTION halfvec_accum(pg_catalog.float8[], halfvec) IS
+	'aggregate transition function';
+
+CREATE FUNCTION halfvec_combine(pg_catalog.float8[], pg_catalog.float8[])
+	RETURNS pg_catalog.float8[]
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_halfvec_combine';
+COMMENT ON FUNCTION halfvec_combine(pg_catalog.float8[], pg_catalog.float8[]) IS
+	'aggregate combine function';
+
+CREATE FUNCTION halfvec_avg(pg_catalog.float8[])
+	RETURNS halfvec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_halfvec_avg';
+COMMENT ON FUNCTION halfvec_avg(pg_catalog.float8[]) IS
+	'aggregate final function';
+
+CREATE FUNCTION halfvec_sum(pg_catalog.float8[])
+	RETURNS halfvec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_halfvec_sum';
+COMMENT ON FUNCTION halfvec_sum(pg_catalog.float8[]) IS
+	'aggregate final function';
+
+CREATE AGGREGATE avg(halfvec) (
+	SFUNC = halfvec_accum,
+	STYPE = pg_catalog.float8[],
+	FINALFUNC = halfvec_avg,
+	COMBINEFUNC = halfvec_combine,
+	INITCOND = '{0}',
+	PARALLEL = safe
+);
+COMMENT ON AGGREGATE avg(halfvec) IS
+	'the average of all vectors, element by element';
+
+CREATE AGGREGATE sum(halfvec) (
+	SFUNC = halfvec_accum,
+	STYPE = pg_catalog.float8[],
+	FINALFUNC = halfvec_sum,
+	COMBINEFUNC = halfvec_combine,
+	INITCOND = '{0}',
+	PARALLEL = safe
+);
+COMMENT ON AGGREGATE sum(halfvec) IS
+	'the sum of all vectors, element by element';
+
+--
+-- The type sparsevec
+--
+
+CREATE TYPE sparsevec;
+
+CREATE FUNCTION sparsevec_in(pg_catalog.cstring, pg_catalog.oid, pg_catalog.int4)
+	RETURNS sparsevec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_from_text';
+COMMENT ON FUNCTION sparsevec_in(pg_catalog.cstring, pg_catalog.oid, pg_catalog.int4) IS
+	'I/O';
+
+CREATE FUNCTION sparsevec_out(sparsevec)
+	RETURNS pg_catalog.cstring
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_to_text';
+COMMENT ON FUNCTION sparsevec_out(sparsevec) IS
+	'I/O';
+
+CREATE FUNCTION sparsevec_recv(pg_catalog.internal, pg_catalog.oid, pg_catalog.int4)
+	RETURNS sparsevec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_from_wire';
+COMMENT ON FUNCTION sparsevec_recv(pg_catalog.internal, pg_catalog.oid, pg_catalog.int4) IS
+	'I/O';
+
+CREATE FUNCTION sparsevec_send(sparsevec)
+	RETURNS pg_catalog.bytea
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_to_wire';
+COMMENT ON FUNCTION sparsevec_send(sparsevec) IS
+	'I/O';
+
+CREATE FUNCTION sparsevec_typmod_in(pg_catalog.cstring[])
+	RETURNS pg_catalog.int4
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_typmod_in';
+COMMENT ON FUNCTION sparsevec_typmod_in(pg_catalog.cstring[]) IS
+	'I/O typmod';
+
+CREATE TYPE sparsevec (
+	INPUT = sparsevec_in,
+	OUTPUT = sparsevec_out,
+	RECEIVE = sparsevec_recv,
+	SEND = sparsevec_send,
+	TYPMOD_IN = sparsevec_typmod_in,
+	INTERNALLENGTH = VARIABLE,
+	ALIGNMENT = pg_catalog.int4,
+	STORAGE = external
+);
+COMMENT ON TYPE sparsevec IS
+	'sparse single-precision vector of 1 to 1000000000 dimensions, such as {1:1.5,3:2}/5';
+
+--
+-- sparsevec: casts
+--
+
+CREATE FUNCTION sparsevec(sparsevec, pg_catalog.int4, pg_catalog.bool)
+	RETURNS sparsevec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_coerce';
+COMMENT ON FUNCTION sparsevec(sparsevec, pg_catalog.int4, pg_catalog.bool) IS
+	'adjust sparsevec() to typmod length';
+
+CREATE FUNCTION array_to_sparsevec(pg_catalog.int4[], pg_catalog.int4, pg_catalog.bool)
+	RETURNS sparsevec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_from_array';
+COMMENT ON FUNCTION array_to_sparsevec(pg_catalog.int4[], pg_catalog.int4, pg_catalog.bool) IS
+	'convert array to sparsevec';
+
+CREATE FUNCTION array_to_sparsevec(pg_catalog.float4[], pg_catalog.int4, pg_catalog.bool)
+	RETURNS sparsevec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_from_array';
+COMMENT ON FUNCTION array_to_sparsevec(pg_catalog.float4[], pg_catalog.int4, pg_catalog.bool) IS
+	'convert array to sparsevec';
+
+CREATE FUNCTION array_to_sparsevec(pg_catalog.float8[], pg_catalog.int4, pg_catalog.bool)
+	RETURNS sparsevec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_from_array';
+COMMENT ON FUNCTION array_to_sparsevec(pg_catalog.float8[], pg_catalog.int4, pg_catalog.bool) IS
+	'convert array to sparsevec';
+
+CREATE FUNCTION array_to_sparsevec(pg_catalog."numeric"[], pg_catalog.int4, pg_catalog.bool)
+	RETURNS sparsevec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_from_array';
+COMMENT ON FUNCTION array_to_sparsevec(pg_catalog."numeric"[], pg_catalog.int4, pg_catalog.bool) IS
+	'convert array to sparsevec';
+
+CREATE CAST (sparsevec AS sparsevec)
+	WITH FUNCTION sparsevec(sparsevec, pg_catalog.int4, pg_catalog.bool)
+	AS IMPLICIT;
+COMMENT ON CAST (sparsevec AS sparsevec) IS
+	'check the number of dimensions';
+
+CREATE CAST (pg_catalog.int4[] AS sparsevec)
+	WITH FUNCTION array_to_sparsevec(pg_catalog.int4[], pg_catalog.int4, pg_catalog.bool)
+	AS ASSIGNMENT;
+COMMENT ON CAST (pg_catalog.int4[] AS sparsevec) IS
+	'each element rounded to single precision, without zeros';
+
+CREATE CAST (pg_catalog.float4[] AS sparsevec)
+	WITH FUNCTION array_to_sparsevec(pg_catalog.float4[], pg_catalog.int4, pg_catalog.bool)
+	AS ASSIGNMENT;
+COMMENT ON CAST (pg_catalog.float4[] AS sparsevec) IS
+	'the elements, without zeros';
+
+CREATE CAST (pg_catalog.float8[] AS sparsevec)
+	WITH FUNCTION array_to_sparsevec(pg_catalog.float8[], pg_catalog.int4, pg_catalog.bool)
+	AS ASSIGNMENT;
+COMMENT ON CAST (pg_catalog.float8[] AS sparsevec) IS
+	'each element rounded to single precision, without zeros';
+
+CREATE CAST (pg_catalog."numeric"[] AS sparsevec)
+	WITH FUNCTION array_to_sparsevec(pg_catalog."numeric"[], pg_catalog.int4, pg_catalog.bool)
+	AS ASSIGNMENT;
+COMMENT ON CAST (pg_catalog."numeric"[] AS sparsevec) IS
+	'each element rounded to single precision, without zeros';
+
+--
+-- sparsevec: distances
+--
+
+CREATE FUNCTION l2_distance(sparsevec, sparsevec)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_l2_distance';
+COMMENT ON FUNCTION l2_distance(sparsevec, sparsevec) IS
+	'Euclidean distance';
+
+CREATE FUNCTION inner_product(sparsevec, sparsevec)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_inner_product';
+COMMENT ON FUNCTION inner_product(sparsevec, sparsevec) IS
+	'inner product';
+
+CREATE FUNCTION cosine_distance(sparsevec, sparsevec)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_cosine_distance';
+COMMENT ON FUNCTION cosine_distance(sparsevec, sparsevec) IS
+	'cosine distance, 1 - cos of the angle';
+
+CREATE FUNCTION l1_distance(sparsevec, sparsevec)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_l1_distance';
+COMMENT ON FUNCTION l1_distance(sparsevec, sparsevec) IS
+	'taxicab distance';
+
+CREATE FUNCTION sparsevec_negative_inner_product(sparsevec, sparsevec)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_negative_inner_product';
+COMMENT ON FUNCTION sparsevec_negative_inner_product(sparsevec, sparsevec) IS
+	'implementation of <#> operator';
+
+CREATE OPERATOR <-> (
+	LEFTARG = sparsevec, RIGHTARG = sparsevec,
+	FUNCTION = l2_distance,
+	COMMUTATOR = <->
+);
+COMMENT ON OPERATOR <-> (sparsevec, sparsevec) IS
+	'Euclidean distance';
+
+CREATE OPERATOR <#> (
+	LEFTARG = sparsevec, RIGHTARG = sparsevec,
+	FUNCTION = sparsevec_negative_inner_product,
+	COMMUTATOR = <#>
+);
+COMMENT ON OPERATOR <#> (sparsevec, sparsevec) IS
+	'negative inner product';
+
+CREATE OPERATOR <=> (
+	LEFTARG = sparsevec, RIGHTARG = sparsevec,
+	FUNCTION = cosine_distance,
+	COMMUTATOR = <=>
+);
+COMMENT ON OPERATOR <=> (sparsevec, sparsevec) IS
+	'cosine distance';
+
+CREATE OPERATOR <+> (
+	LEFTARG = sparsevec, RIGHTARG = sparsevec,
+	FUNCTION = l1_distance,
+	COMMUTATOR = <+>
+);
+COMMENT ON OPERATOR <+> (sparsevec, sparsevec) IS
+	'taxicab distance';
+
+--
+-- sparsevec: functions
+--
+
+CREATE FUNCTION vector_dims(sparsevec)
+	RETURNS pg_catalog.int4
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_dims';
+COMMENT ON FUNCTION vector_dims(sparsevec) IS
+	'number of dimensions';
+
+CREATE FUNCTION l2_norm(sparsevec)
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_norm';
+COMMENT ON FUNCTION l2_norm(sparsevec) IS
+	'Euclidean norm';
+
+CREATE FUNCTION l2_normalize(sparsevec)
+	RETURNS sparsevec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_l2_normalize';
+COMMENT ON FUNCTION l2_normalize(sparsevec) IS
+	'vector of the same direction with Euclidean norm 1';
+
+--
+-- sparsevec: order, as of arrays: zeros count, and the first dimensions that differ decide
+--
+
+CREATE FUNCTION sparsevec_lt(sparsevec, sparsevec)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_lt';
+COMMENT ON FUNCTION sparsevec_lt(sparsevec, sparsevec) IS
+	'implementation of < operator';
+
+CREATE FUNCTION sparsevec_le(sparsevec, sparsevec)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_le';
+COMMENT ON FUNCTION sparsevec_le(sparsevec, sparsevec) IS
+	'implementation of <= operator';
+
+CREATE FUNCTION sparsevec_eq(sparsevec, sparsevec)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_eq';
+COMMENT ON FUNCTION sparsevec_eq(sparsevec, sparsevec) IS
+	'implementation of = operator';
+
+CREATE FUNCTION sparsevec_ne(sparsevec, sparsevec)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_ne';
+COMMENT ON FUNCTION sparsevec_ne(sparsevec, sparsevec) IS
+	'implementation of <> operator';
+
+CREATE FUNCTION sparsevec_ge(sparsevec, sparsevec)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_ge';
+COMMENT ON FUNCTION sparsevec_ge(sparsevec, sparsevec) IS
+	'implementation of >= operator';
+
+CREATE FUNCTION sparsevec_gt(sparsevec, sparsevec)
+	RETURNS pg_catalog.bool
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_gt';
+COMMENT ON FUNCTION sparsevec_gt(sparsevec, sparsevec) IS
+	'implementation of > operator';
+
+CREATE FUNCTION sparsevec_cmp(sparsevec, sparsevec)
+	RETURNS pg_catalog.int4
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_cmp';
+COMMENT ON FUNCTION sparsevec_cmp(sparsevec, sparsevec) IS
+	'less-equal-greater';
+
+CREATE OPERATOR < (
+	LEFTARG = sparsevec, RIGHTARG = sparsevec,
+	FUNCTION = sparsevec_lt,
+	COMMUTATOR = >,
+	NEGATOR = >=,
+	RESTRICT = pg_catalog.scalarltsel,
+	JOIN = pg_catalog.scalarltjoinsel
+);
+COMMENT ON OPERATOR < (sparsevec, sparsevec) IS
+	'less than';
+
+CREATE OPERATOR <= (
+	LEFTARG = sparsevec, RIGHTARG = sparsevec,
+	FUNCTION = sparsevec_le,
+	COMMUTATOR = >=,
+	NEGATOR = >,
+	RESTRICT = pg_catalog.scalarlesel,
+	JOIN = pg_catalog.scalarlejoinsel
+);
+COMMENT ON OPERATOR <= (sparsevec, sparsevec) IS
+	'less than or equal';
+
+CREATE OPERATOR = (
+	LEFTARG = sparsevec, RIGHTARG = sparsevec,
+	FUNCTION = sparsevec_eq,
+	COMMUTATOR = =,
+	NEGATOR = <>,
+	RESTRICT = pg_catalog.eqsel,
+	JOIN = pg_catalog.eqjoinsel,
+	MERGES
+);
+COMMENT ON OPERATOR = (sparsevec, sparsevec) IS
+	'equal';
+
+CREATE OPERATOR <> (
+	LEFTARG = sparsevec, RIGHTARG = sparsevec,
+	FUNCTION = sparsevec_ne,
+	COMMUTATOR = <>,
+	NEGATOR = =,
+	RESTRICT = pg_catalog.neqsel,
+	JOIN = pg_catalog.neqjoinsel
+);
+COMMENT ON OPERATOR <> (sparsevec, sparsevec) IS
+	'not equal';
+
+CREATE OPERATOR >= (
+	LEFTARG = sparsevec, RIGHTARG = sparsevec,
+	FUNCTION = sparsevec_ge,
+	COMMUTATOR = <=,
+	NEGATOR = <,
+	RESTRICT = pg_catalog.scalargesel,
+	JOIN = pg_catalog.scalargejoinsel
+);
+COMMENT ON OPERATOR >= (sparsevec, sparsevec) IS
+	'greater than or equal';
+
+CREATE OPERATOR > (
+	LEFTARG = sparsevec, RIGHTARG = sparsevec,
+	FUNCTION = sparsevec_gt,
+	COMMUTATOR = <,
+	NEGATOR = <=,
+	RESTRICT = pg_catalog.scalargtsel,
+	JOIN = pg_catalog.scalargtjoinsel
+);
+COMMENT ON OPERATOR > (sparsevec, sparsevec) IS
+	'greater than';
+
+CREATE OPERATOR FAMILY sparsevec_ops USING btree;
+COMMENT ON OPERATOR FAMILY sparsevec_ops USING btree IS
+	'order of vectors, element by element';
+
+CREATE OPERATOR CLASS sparsevec_ops
+	DEFAULT FOR TYPE sparsevec USING btree FAMILY sparsevec_ops AS
+	OPERATOR 1 < (sparsevec, sparsevec),
+	OPERATOR 2 <= (sparsevec, sparsevec),
+	OPERATOR 3 = (sparsevec, sparsevec),
+	OPERATOR 4 >= (sparsevec, sparsevec),
+	OPERATOR 5 > (sparsevec, sparsevec),
+	FUNCTION 1 sparsevec_cmp(sparsevec, sparsevec);
+COMMENT ON OPERATOR CLASS sparsevec_ops USING btree IS
+	'order of vectors, element by element';
+
+--
+-- Casts between the types: implicit towards fewer bytes, as client libraries
+-- expect
+--
+
+CREATE FUNCTION vector_to_halfvec(vector, pg_catalog.int4, pg_catalog.bool)
+	RETURNS halfvec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_halfvec_from_vector';
+COMMENT ON FUNCTION vector_to_halfvec(vector, pg_catalog.int4, pg_catalog.bool) IS
+	'convert vector to halfvec';
+
+CREATE CAST (vector AS halfvec)
+	WITH FUNCTION vector_to_halfvec(vector, pg_catalog.int4, pg_catalog.bool)
+	AS IMPLICIT;
+COMMENT ON CAST (vector AS halfvec) IS
+	'each element rounded to half precision';
+
+CREATE FUNCTION halfvec_to_vector(halfvec, pg_catalog.int4, pg_catalog.bool)
+	RETURNS vector
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_vector_from_halfvec';
+COMMENT ON FUNCTION halfvec_to_vector(halfvec, pg_catalog.int4, pg_catalog.bool) IS
+	'convert halfvec to vector';
+
+CREATE CAST (halfvec AS vector)
+	WITH FUNCTION halfvec_to_vector(halfvec, pg_catalog.int4, pg_catalog.bool)
+	AS ASSIGNMENT;
+COMMENT ON CAST (halfvec AS vector) IS
+	'the elements, unchanged';
+
+CREATE FUNCTION vector_to_sparsevec(vector, pg_catalog.int4, pg_catalog.bool)
+	RETURNS sparsevec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_vector_to_sparsevec';
+COMMENT ON FUNCTION vector_to_sparsevec(vector, pg_catalog.int4, pg_catalog.bool) IS
+	'convert vector to sparsevec';
+
+CREATE CAST (vector AS sparsevec)
+	WITH FUNCTION vector_to_sparsevec(vector, pg_catalog.int4, pg_catalog.bool)
+	AS IMPLICIT;
+COMMENT ON CAST (vector AS sparsevec) IS
+	'the elements, without zeros';
+
+CREATE FUNCTION sparsevec_to_vector(sparsevec, pg_catalog.int4, pg_catalog.bool)
+	RETURNS vector
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_vector_from_sparsevec';
+COMMENT ON FUNCTION sparsevec_to_vector(sparsevec, pg_catalog.int4, pg_catalog.bool) IS
+	'convert sparsevec to vector';
+
+CREATE CAST (sparsevec AS vector)
+	WITH FUNCTION sparsevec_to_vector(sparsevec, pg_catalog.int4, pg_catalog.bool)
+	AS ASSIGNMENT;
+COMMENT ON CAST (sparsevec AS vector) IS
+	'the elements, with zeros between them';
+
+CREATE FUNCTION halfvec_to_sparsevec(halfvec, pg_catalog.int4, pg_catalog.bool)
+	RETURNS sparsevec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_halfvec_to_sparsevec';
+COMMENT ON FUNCTION halfvec_to_sparsevec(halfvec, pg_catalog.int4, pg_catalog.bool) IS
+	'convert halfvec to sparsevec';
+
+CREATE CAST (halfvec AS sparsevec)
+	WITH FUNCTION halfvec_to_sparsevec(halfvec, pg_catalog.int4, pg_catalog.bool)
+	AS IMPLICIT;
+COMMENT ON CAST (halfvec AS sparsevec) IS
+	'the elements, without zeros';
+
+CREATE FUNCTION sparsevec_to_halfvec(sparsevec, pg_catalog.int4, pg_catalog.bool)
+	RETURNS halfvec
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 2
+	AS 'MODULE_PATHNAME', 'vego_halfvec_from_sparsevec';
+COMMENT ON FUNCTION sparsevec_to_halfvec(sparsevec, pg_catalog.int4, pg_catalog.bool) IS
+	'convert sparsevec to halfvec';
+
+CREATE CAST (sparsevec AS halfvec)
+	WITH FUNCTION sparsevec_to_halfvec(sparsevec, pg_catalog.int4, pg_catalog.bool)
+	AS ASSIGNMENT;
+COMMENT ON CAST (sparsevec AS halfvec) IS
+	'each element rounded to half precision, with zeros between them';
+
+--
+-- Bit strings
+--
+
+CREATE FUNCTION hamming_distance(pg_catalog."bit", pg_catalog."bit")
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_bit_hamming_distance';
+COMMENT ON FUNCTION hamming_distance(pg_catalog."bit", pg_catalog."bit") IS
+	'number of bits that differ';
+
+CREATE FUNCTION jaccard_distance(pg_catalog."bit", pg_catalog."bit")
+	RETURNS pg_catalog.float8
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 5
+	AS 'MODULE_PATHNAME', 'vego_bit_jaccard_distance';
+COMMENT ON FUNCTION jaccard_distance(pg_catalog."bit", pg_catalog."bit") IS
+	'of the bits set in either, the part not set in both';
+
+CREATE OPERATOR <~> (
+	LEFTARG = pg_catalog."bit", RIGHTARG = pg_catalog."bit",
+	FUNCTION = hamming_distance,
+	COMMUTATOR = <~>
+);
+COMMENT ON OPERATOR <~> (pg_catalog."bit", pg_catalog."bit") IS
+	'Hamming distance';
+
+CREATE OPERATOR <%> (
+	LEFTARG = pg_catalog."bit", RIGHTARG = pg_catalog."bit",
+	FUNCTION = jaccard_distance,
+	COMMUTATOR = <%>
+);
+COMMENT ON OPERATOR <%> (pg_catalog."bit", pg_catalog."bit") IS
+	'Jaccard distance';
 
 --
 -- The access method vego_hnsw
@@ -675,7 +1650,9 @@ CREATE FUNCTION vego_stats(
 	OUT fill pg_catalog.float8,
 	OUT ranked_by_hint pg_catalog.int8,
 	OUT ranked_by_pin pg_catalog.int8,
+	OUT expanded pg_catalog.int8,
 	OUT reads pg_catalog.int8,
+	OUT pins pg_catalog.int8,
 	OUT searches pg_catalog.int8,
 	OUT rows_fetched pg_catalog.int8,
 	OUT rows_returned pg_catalog.int8,

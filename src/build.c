@@ -149,6 +149,9 @@ vego_build_worker(dsm_segment *segment, shm_toc *toc)
 	{
 		switch (task)
 		{
+			case VEGO_TASK_COUNT_ROWS:
+				vego_build_count_rows(&build);
+				break;
 			case VEGO_TASK_ROWS:
 				vego_build_hand_over_rows(&build);
 				break;

@@ -69,7 +69,8 @@ typedef struct VegoBuild
 /* Tasks of the team; VEGO_TASK_END is 0. */
 enum
 {
-	VEGO_TASK_ROWS = 1,
+	VEGO_TASK_COUNT_ROWS = 1,
+	VEGO_TASK_ROWS,
 	VEGO_TASK_FILES,
 	VEGO_TASK_STAGE,
 	VEGO_TASK_PAGES
@@ -100,6 +101,7 @@ extern void *vego_build_allocate(VegoBuild *build, Size bytes);
 extern void vego_build_plan_team(VegoBuild *build, bool concurrent);
 extern void vego_build_scan(VegoBuild *build, struct IndexInfo *info);
 extern void vego_build_scan_part(VegoBuild *build);
+extern void vego_build_count_rows(VegoBuild *build);
 extern void vego_build_hand_over_rows(VegoBuild *build);
 extern void vego_build_hand_over_file(VegoBuild *build);
 

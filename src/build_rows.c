@@ -4,7 +4,8 @@
  *
  * Every process of the team scans a part of the heap and codes its rows into
  * memory of its own.  When all have finished the leader knows how many rows
- * there are, and everyone copies theirs to shared memory.
+ * there are, and everyone copies theirs to shared memory, in the order of the
+ * heap: so the index does not depend on who has read what.
  */
 #include "postgres.h"
 
@@ -13,6 +14,7 @@
 #include "commands/progress.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
+#include "storage/bufmgr.h"
 #include "utils/backend_progress.h"
 #include "utils/memutils.h"
 
@@ -40,7 +42,6 @@ typedef struct RowsPart
 	double		reltuples;
 	double		radius2;
 	uint32		count;
-	uint32		start;			/* of its rows among all, says the leader */
 	bool		broken_hot_chain;
 } RowsPart;
 
@@ -52,9 +53,10 @@ typedef struct Notice
 	RowsPart	parts[FLEXIBLE_ARRAY_MEMBER];	/* one a worker */
 } Notice;
 
-/* Where rows go. */
+/* Where rows go: by heap block, which one process has read as a whole. */
 typedef struct RowsOrder
 {
+	VegoReference starts;		/* of each block's rows among all */
 	VegoReference tids;
 	VegoReference factors;
 	VegoReference codes;
@@ -309,37 +311,82 @@ vego_build_scan_part(VegoBuild *build)
 	part->broken_hot_chain = info->ii_BrokenHotChain;
 }
 
-static void
-copy_rows(const VegoRowStore *store, ItemPointerData *tids,
-		  VegoFactors *factors, uint8 *codes)
+/* How many of these rows, from i on, are in the same heap block. */
+static uint32
+rows_in_block(const VegoRowStore *store, uint32 i)
 {
-	memcpy(tids, store->tids, store->count * sizeof(ItemPointerData));
-	memcpy(factors, store->factors, store->count * sizeof(VegoFactors));
-	memcpy(codes, store->codes,
-		   (Size) store->count * store->coder->code_bytes);
+	BlockNumber block = ItemPointerGetBlockNumber(&store->tids[i]);
+	uint32		end = i + 1;
+
+	while (end < store->count &&
+		   ItemPointerGetBlockNumber(&store->tids[end]) == block)
+		end++;
+	return end - i;
 }
 
-/* Copies this process's rows to where all rows are, from `start` on. */
 static void
-hand_over(VegoBuild *build, uint32 start, ItemPointerData *tids,
+count_rows(const VegoRowStore *store, uint32 *counts)
+{
+	uint32		n;
+
+	for (uint32 i = 0; i < store->count; i += n)
+	{
+		n = rows_in_block(store, i);
+		counts[ItemPointerGetBlockNumber(&store->tids[i])] = n;
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+/* Copies `count` rows of a store, from `from` on. */
+static void
+copy_rows(const VegoRowStore *store, uint32 from, uint32 count,
+		  ItemPointerData *tids, VegoFactors *factors, uint8 *codes)
+{
+	Size		code_bytes = store->coder->code_bytes;
+
+	memcpy(tids, store->tids + from, count * sizeof(ItemPointerData));
+	memcpy(factors, store->factors + from, count * sizeof(VegoFactors));
+	memcpy(codes, store->codes + from * code_bytes, count * code_bytes);
+}
+
+/* Copies this process's rows to where all rows are. */
+static void
+hand_over(VegoBuild *build, const uint32 *starts, ItemPointerData *tids,
 		  VegoFactors *factors, uint8 *codes)
 {
-	copy_rows(&build->store, tids + start, factors + start,
-			  codes + (Size) start * build->coder.code_bytes);
-	vego_rowstore_free(&build->store);
+	VegoRowStore *store = &build->store;
+	uint32		n;
+
+	for (uint32 i = 0; i < store->count; i += n)
+	{
+		Size		to = starts[ItemPointerGetBlockNumber(&store->tids[i])];
+
+		n = rows_in_block(store, i);
+		copy_rows(store, i, n, tids + to, factors + to,
+				  codes + to * build->coder.code_bytes);
+		CHECK_FOR_INTERRUPTS();
+	}
+	vego_rowstore_free(store);
 	build->tids = tids;
 	build->factors = factors;
 	build->codes = codes;
 }
 
 void
+vego_build_count_rows(VegoBuild *build)
+{
+	const RowsOrder *order = vego_team_order(build->team);
+
+	count_rows(&build->store, vego_team_array(build->team, order->starts));
+}
+
+void
 vego_build_hand_over_rows(VegoBuild *build)
 {
 	VegoTeam   *team = build->team;
-	Notice	   *notice = vego_team_notice(team);
 	const RowsOrder *order = vego_team_order(team);
 
-	hand_over(build, notice->parts[ParallelWorkerNumber].start,
+	hand_over(build, vego_team_array(team, order->starts),
 			  vego_team_array(team, order->tids),
 			  vego_team_array(team, order->factors),
 			  vego_team_array(team, order->codes));
@@ -365,7 +412,6 @@ sum_parts(VegoBuild *build, IndexInfo *info)
 	{
 		RowsPart   *part = &notice->parts[i];
 
-		part->start = total;
 		total += part->count;
 		check_row_count(build, total);
 		build->reltuples += part->reltuples;
@@ -395,6 +441,21 @@ gather_files(VegoBuild *build)
 	}
 }
 
+/* Counts become starts. */
+static void
+sum_counts(uint32 *counts, BlockNumber blocks)
+{
+	uint32		start = 0;
+
+	for (BlockNumber block = 0; block < blocks; block++)
+	{
+		uint32		count = counts[block];
+
+		counts[block] = start;
+		start += count;
+	}
+}
+
 /*
  * Brings the rows of all processes together; false when there is no shared
  * memory for them.
@@ -403,7 +464,9 @@ static bool
 gather_rows(VegoBuild *build, IndexInfo *info)
 {
 	VegoTeam   *team = build->team;
+	BlockNumber blocks = RelationGetNumberOfBlocks(build->heap);
 	uint32		total;
+	uint32	   *starts;
 	ItemPointerData *tids;
 	VegoFactors *factors;
 	uint8	   *codes;
@@ -417,23 +480,34 @@ gather_rows(VegoBuild *build, IndexInfo *info)
 		gather_files(build);
 		return true;
 	}
-	tids = vego_team_allocate(team, total * sizeof(ItemPointerData));
-	factors = vego_team_allocate(team, total * sizeof(VegoFactors));
+	starts = vego_team_allocate(team, (Size) blocks * sizeof(uint32));
+	tids = vego_team_allocate(team, (Size) total *
+							  sizeof(ItemPointerData));
+	factors = vego_team_allocate(team, (Size) total *
+								 sizeof(VegoFactors));
 	codes = vego_team_allocate(team, (Size) total * build->coder.code_bytes);
 	if (!vego_team_works(team))
 	{
+		vego_team_release(team, starts);
 		vego_team_release(team, tids);
 		vego_team_release(team, factors);
 		vego_team_release(team, codes);
 		return false;
 	}
+	order.starts = vego_team_reference(team, starts);
 	order.tids = vego_team_reference(team, tids);
 	order.factors = vego_team_reference(team, factors);
 	order.codes = vego_team_reference(team, codes);
-	vego_team_share(team, VEGO_TASK_ROWS, &order, sizeof(order), 0, 0);
-	hand_over(build, 0, tids, factors, codes);
-	build->count = total;
+	memset(starts, 0, (Size) blocks * sizeof(uint32));
+	vego_team_share(team, VEGO_TASK_COUNT_ROWS, &order, sizeof(order), 0, 0);
+	count_rows(&build->store, starts);
 	vego_team_wait(team);
+	sum_counts(starts, blocks);
+	vego_team_share(team, VEGO_TASK_ROWS, &order, sizeof(order), 0, 0);
+	hand_over(build, starts, tids, factors, codes);
+	vego_team_wait(team);
+	build->count = total;
+	vego_team_release(team, starts);
 	return true;
 }
 
@@ -461,7 +535,8 @@ vego_build_take_rows(VegoBuild *build, VegoRowStore *store)
 											 sizeof(VegoFactors));
 		build->codes = vego_build_allocate(build, (Size) store->count *
 										   build->coder.code_bytes);
-		copy_rows(store, build->tids, build->factors, build->codes);
+		copy_rows(store, 0, store->count, build->tids, build->factors,
+				  build->codes);
 		vego_rowstore_free(store);
 	}
 	else

@@ -313,30 +313,27 @@ careful_l1(const VegoQuery *query, const VegoFactors *factors,
 	return rank_or_far(sum);
 }
 
-double
-vego_query_rank(const VegoQuery *query, const VegoFactors *factors,
-				const uint8 *code)
+static double
+l1_rank(const VegoQuery *query, const VegoFactors *factors, const uint8 *code)
 {
 	const VegoCoder *coder = query->coder;
-	double		dot;
+	float		sum = coder->bits == 8 ?
+		vego_kernels->query_l1_8(code, query->values, factors->lo,
+								 factors->step, coder->dims) :
+		vego_kernels->query_l1_4(code, query->values, factors->lo,
+								 factors->step, coder->dims);
+
+	return sum <= FLT_MAX ? sum : careful_l1(query, factors, code);
+}
+
+/* The rank for an integer product of the query and the code. */
+static inline double
+rank_of_dot(const VegoQuery *query, const VegoFactors *factors, int64 product)
+{
+	const VegoCoder *coder = query->coder;
+	double		dot = factors->lo * query->sum +
+		product * query->step * factors->step;
 	double		rank;
-
-	if (query->rank_metric == VEGO_L1)
-	{
-		float		sum = coder->bits == 8 ?
-			vego_kernels->query_l1_8(code, query->values, factors->lo,
-									 factors->step, coder->dims) :
-			vego_kernels->query_l1_4(code, query->values, factors->lo,
-									 factors->step, coder->dims);
-
-		return sum <= FLT_MAX ? sum : careful_l1(query, factors, code);
-	}
-
-	dot = coder->bits == 8 ?
-		vego_kernels->query_dot8(code, query->high, query->low, coder->dims) :
-		vego_kernels->query_dot4(code, query->high, query->low,
-								 coder->code_bytes);
-	dot = factors->lo * query->sum + dot * query->step * factors->step;
 
 	if (query->rank_metric == VEGO_INNER_PRODUCT)
 		return rank_or_far(-dot);
@@ -350,6 +347,41 @@ vego_query_rank(const VegoQuery *query, const VegoFactors *factors,
 		rank += lift * lift;
 	}
 	return rank_or_far(rank);
+}
+
+void
+vego_query_ranks(const VegoQuery *query, const VegoFactors *const *factors,
+				 const uint8 *const *codes, int count, double *ranks)
+{
+	const VegoCoder *coder = query->coder;
+	int64		products[VEGO_QUERY_RANKS];
+
+	Assert(count <= VEGO_QUERY_RANKS);
+	if (query->rank_metric == VEGO_L1)
+	{
+		for (int i = 0; i < count; i++)
+			ranks[i] = l1_rank(query, factors[i], codes[i]);
+		return;
+	}
+
+	if (coder->bits == 8)
+		vego_kernels->query_dots8(codes, count, query->high, query->low,
+								  coder->dims, products);
+	else
+		vego_kernels->query_dots4(codes, count, query->high, query->low,
+								  coder->code_bytes, products);
+	for (int i = 0; i < count; i++)
+		ranks[i] = rank_of_dot(query, factors[i], products[i]);
+}
+
+double
+vego_query_rank(const VegoQuery *query, const VegoFactors *factors,
+				const uint8 *code)
+{
+	double		rank;
+
+	vego_query_ranks(query, &factors, &code, 1, &rank);
+	return rank;
 }
 
 /*

@@ -151,9 +151,15 @@ extern void vego_query_set_code(VegoQuery *query, const VegoFactors *factors,
 								const uint8 *code);
 
 /*
- * The rank of a node.  Any bytes are accepted, because hints may be torn: what
- * is not a number is far.
+ * The ranks of up to VEGO_QUERY_RANKS nodes, or of one.  Any bytes are
+ * accepted, because hints may be torn: what is not a number is far.
  */
+#define VEGO_QUERY_RANKS 16
+
+extern void vego_query_ranks(const VegoQuery *query,
+							 const VegoFactors *const *factors,
+							 const uint8 *const *codes, int count,
+							 double *ranks);
 extern double vego_query_rank(const VegoQuery *query,
 							  const VegoFactors *factors, const uint8 *code);
 

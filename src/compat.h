@@ -118,8 +118,10 @@ vego_compat_export_file(BufFile *file)
 #if PG_VERSION_NUM < 170000
 #define vego_compat_test_snapshot(snapshot, rel, page) \
 	TestForOldSnapshot(snapshot, rel, page)
+#define vego_compat_snapshots_age() OldSnapshotThresholdActive()
 #else
 #define vego_compat_test_snapshot(snapshot, rel, page) ((void) 0)
+#define vego_compat_snapshots_age() false
 #endif
 
 /* 18 gave vacuum_delay_point an argument. */

@@ -1,10 +1,12 @@
 /*
  * distance.c
- *	  How far apart are two vectors, and how long is one?
+ *	  How far apart are two vectors or halfvecs, and how long is one?
  *
  * The kernels sum in single precision, which is enough unless the sum leaves
  * the range of a float.  Then, and only then, it is taken again in double
  * precision, where it cannot: squares of floats lie between 2e-90 and 5e77.
+ * Squares of halves lie between 3e-15 and 5e9, and 16,000 of them add up to
+ * no more than 3e14 as differences, so their sums are always in range.
  */
 #include "postgres.h"
 
@@ -105,8 +107,8 @@ vego_vector_l1(const float *a, const float *b, int n)
 	return l1_in_double(a, b, n);
 }
 
-static double
-cosine_distance(double ab, double aa, double bb)
+double
+vego_cosine_distance(double ab, double aa, double bb)
 {
 	double		cosine;
 
@@ -134,81 +136,113 @@ vego_vector_cosine(const float *a, const float *b, int n)
 	vego_kernels->cosine_sums(a, b, n, sums);
 	if (likely(fabsf(sums[0]) <= FLT_MAX &&
 			   sum_in_range(sums[1], n) && sum_in_range(sums[2], n)))
-		return cosine_distance(sums[0], sums[1], sums[2]);
-	return cosine_distance(dot_in_double(a, b, n),
-						   dot_in_double(a, a, n),
-						   dot_in_double(b, b, n));
+		return vego_cosine_distance(sums[0], sums[1], sums[2]);
+	return vego_cosine_distance(dot_in_double(a, b, n),
+								dot_in_double(a, a, n),
+								dot_in_double(b, b, n));
 }
 
 double
-vego_vector_l2_norm(const float *x, int n)
+vego_euclidean_norm(const VegoType *type, const Vector *vector)
 {
-	return sqrt(dot_in_double(x, x, n));
+	double		sum = 0;
+
+	for (int i = 0; i < vector->dim; i++)
+	{
+		double		x = vego_vector_get(type, vector, i);
+
+		sum += x * x;
+	}
+	return sqrt(sum);
 }
 
 /*
- * The SQL functions.  Each raises 22000 when the dimensions differ.
+ * The SQL functions: of two values of as many dimensions (22000), except norm.
  */
-PG_FUNCTION_INFO_V1(vego_vector_l2_distance);
-Datum
-vego_vector_l2_distance(PG_FUNCTION_ARGS)
+typedef struct Pair
 {
-	Vector	   *a = PG_GETARG_VECTOR_P(0);
-	Vector	   *b = PG_GETARG_VECTOR_P(1);
+	const Vector *a;
+	const Vector *b;
+} Pair;
 
-	vego_vector_check_same_dims(a, b);
-	PG_RETURN_FLOAT8(vego_vector_l2(a->x, b->x, a->dim));
+static inline Pair
+get_pair(FunctionCallInfo fcinfo, const VegoType *type)
+{
+	Pair		pair = {VEGO_ARGUMENT(type, 0), VEGO_ARGUMENT(type, 1)};
+
+	vego_type_check_same_dims(type, pair.a->dim, pair.b->dim);
+	return pair;
 }
 
-PG_FUNCTION_INFO_V1(vego_vector_inner_product);
-Datum
-vego_vector_inner_product(PG_FUNCTION_ARGS)
-{
-	Vector	   *a = PG_GETARG_VECTOR_P(0);
-	Vector	   *b = PG_GETARG_VECTOR_P(1);
+#define HALVES(pair) \
+	vego_vector_halves((pair).a), vego_vector_halves((pair).b), (pair).a->dim
+#define FLOATS(pair) \
+	(pair).a->x, (pair).b->x, (pair).a->dim
 
-	vego_vector_check_same_dims(a, b);
-	PG_RETURN_FLOAT8(dot(a->x, b->x, a->dim));
+static pg_attribute_always_inline Datum
+l2_distance(FunctionCallInfo fcinfo, const VegoType *type)
+{
+	Pair		pair = get_pair(fcinfo, type);
+
+	PG_RETURN_FLOAT8(type->halves ?
+					 sqrt(vego_kernels->half_l2_squared(HALVES(pair))) :
+					 vego_vector_l2(FLOATS(pair)));
 }
 
-PG_FUNCTION_INFO_V1(vego_vector_negative_inner_product);
-Datum
-vego_vector_negative_inner_product(PG_FUNCTION_ARGS)
-{
-	Vector	   *a = PG_GETARG_VECTOR_P(0);
-	Vector	   *b = PG_GETARG_VECTOR_P(1);
+VEGO_DENSE_FUNCTION(l2_distance)
 
-	vego_vector_check_same_dims(a, b);
-	PG_RETURN_FLOAT8(vego_vector_negative_ip(a->x, b->x, a->dim));
+static pg_attribute_always_inline Datum
+inner_product(FunctionCallInfo fcinfo, const VegoType *type)
+{
+	Pair		pair = get_pair(fcinfo, type);
+
+	PG_RETURN_FLOAT8(type->halves ? vego_kernels->half_dot(HALVES(pair)) :
+					 dot(FLOATS(pair)));
 }
 
-PG_FUNCTION_INFO_V1(vego_vector_cosine_distance);
-Datum
-vego_vector_cosine_distance(PG_FUNCTION_ARGS)
-{
-	Vector	   *a = PG_GETARG_VECTOR_P(0);
-	Vector	   *b = PG_GETARG_VECTOR_P(1);
+VEGO_DENSE_FUNCTION(inner_product)
 
-	vego_vector_check_same_dims(a, b);
-	PG_RETURN_FLOAT8(vego_vector_cosine(a->x, b->x, a->dim));
+static pg_attribute_always_inline Datum
+negative_inner_product(FunctionCallInfo fcinfo, const VegoType *type)
+{
+	Pair		pair = get_pair(fcinfo, type);
+
+	PG_RETURN_FLOAT8(type->halves ?
+					 0.0 - vego_kernels->half_dot(HALVES(pair)) :
+					 vego_vector_negative_ip(FLOATS(pair)));
 }
 
-PG_FUNCTION_INFO_V1(vego_vector_l1_distance);
-Datum
-vego_vector_l1_distance(PG_FUNCTION_ARGS)
-{
-	Vector	   *a = PG_GETARG_VECTOR_P(0);
-	Vector	   *b = PG_GETARG_VECTOR_P(1);
+VEGO_DENSE_FUNCTION(negative_inner_product)
 
-	vego_vector_check_same_dims(a, b);
-	PG_RETURN_FLOAT8(vego_vector_l1(a->x, b->x, a->dim));
+static pg_attribute_always_inline Datum
+cosine_distance(FunctionCallInfo fcinfo, const VegoType *type)
+{
+	Pair		pair = get_pair(fcinfo, type);
+	float		sums[3];
+
+	if (!type->halves)
+		PG_RETURN_FLOAT8(vego_vector_cosine(FLOATS(pair)));
+	vego_kernels->half_cosine_sums(HALVES(pair), sums);
+	PG_RETURN_FLOAT8(vego_cosine_distance(sums[0], sums[1], sums[2]));
 }
 
-PG_FUNCTION_INFO_V1(vego_vector_norm);
-Datum
-vego_vector_norm(PG_FUNCTION_ARGS)
-{
-	Vector	   *vector = PG_GETARG_VECTOR_P(0);
+VEGO_DENSE_FUNCTION(cosine_distance)
 
-	PG_RETURN_FLOAT8(vego_vector_l2_norm(vector->x, vector->dim));
+static pg_attribute_always_inline Datum
+l1_distance(FunctionCallInfo fcinfo, const VegoType *type)
+{
+	Pair		pair = get_pair(fcinfo, type);
+
+	PG_RETURN_FLOAT8(type->halves ? vego_kernels->half_l1(HALVES(pair)) :
+					 vego_vector_l1(FLOATS(pair)));
 }
+
+VEGO_DENSE_FUNCTION(l1_distance)
+
+static pg_attribute_always_inline Datum
+norm(FunctionCallInfo fcinfo, const VegoType *type)
+{
+	PG_RETURN_FLOAT8(vego_euclidean_norm(type, VEGO_ARGUMENT(type, 0)));
+}
+
+VEGO_DENSE_FUNCTION(norm)

@@ -1,9 +1,9 @@
 /*
  * float_text.c
- *	  Which float does this text mean?
+ *	  Which number does this text mean, and which text means this half?
  *
- * strtof answers, and for most texts a product in double precision gives
- * provably the same answer sooner.
+ * strtof answers for floats, and for most texts a product in double precision
+ * gives provably the same answer sooner.
  *
  * A text of up to 19 digits is w * 10^q with an integer w < 2^64.  Rounding w
  * to a double, 10^q to a double, and their product, each changes the result by
@@ -13,11 +13,15 @@
  * lower 29 bits are 1 followed by 28 zeros.  Unless such a midpoint is within
  * a few units of the computed double, the exact value lies on the same side of
  * it and both round to the same float.
+ *
+ * A half takes the upper 11 bits of a double, so the same holds with 42 lower
+ * bits, where it is not subnormal.
  */
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,11 +29,18 @@
 
 #define MAX_DIGITS 19			/* 10^19 < 2^64 */
 #define MAX_POWER 32			/* 10^-32 is a normal float */
-#define LARGEST_PRODUCT 3.4e38	/* safely below FLT_MAX */
-
-#define LOWER_BITS ((UINT64_C(1) << 29) - 1)
-#define MIDPOINT (UINT64_C(1) << 28)
 #define DOUBT UINT64_C(8)		/* units in the last place; 4 would do */
+
+/* What a product is rounded to, and where it may be: safely in the range. */
+typedef struct Precision
+{
+	int			lower_bits;		/* of a double, beyond those of a result */
+	double		smallest;
+	double		largest;
+} Precision;
+
+static const Precision single_precision = {29, 1e-37, 3.4e38};
+static const Precision half_precision = {42, 0x1p-14, 65519};
 
 static const double powers[2 * MAX_POWER + 1] = {
 	1e-32, 1e-31, 1e-30, 1e-29, 1e-28, 1e-27, 1e-26, 1e-25, 1e-24, 1e-23,
@@ -84,25 +95,112 @@ read_exponent(const char *p, int *exponent)
 	return p;
 }
 
+/*
+ * How the number at text compares with a double that has up to 40 digits and
+ * that it is nearly equal to: -1, 0 or 1, by size, signs left out.  The double
+ * is no power of ten, so both begin with the same digit.
+ */
+static int
+compare_digits(const char *text, double value)
+{
+	char		exact[64];
+	const char *q = exact;
+	const char *p = text + (*text == '-' || *text == '+');
+
+	if (p[0] == '0' && (p[1] == 'x' || p[1] == 'X'))
+		return 0;				/* such a text and a double share their bits */
+	snprintf(exact, sizeof(exact), "%.40e", value);
+	while (*p == '0' || *p == '.')
+		p++;
+	for (; is_digit(*p) || *p == '.'; p++)
+	{
+		char		digit;
+
+		if (*p == '.')
+			continue;
+		if (*q == '.')
+			q++;
+		digit = is_digit(*q) ? *q++ : '0';
+		if (*p != digit)
+			return *p < digit ? -1 : 1;
+	}
+	for (; is_digit(*q) || *q == '.'; q++)
+	{
+		if (*q != '0' && *q != '.')
+			return -1;
+	}
+	return 0;
+}
+
+/* Halfway from a positive half to the next, in a double: it has the bits. */
+static double
+midpoint_above(VegoHalf half)
+{
+	double		next = half == VEGO_HALF_INFINITY - 1 ? 65536 :
+		vego_half_to_float(half + 1);
+
+	return (vego_half_to_float(half) + next) / 2;
+}
+
+/*
+ * The half nearest to the number at text, whose nearest double is given.  The
+ * double decides unless it lies halfway between two halves, where the digits
+ * that it lacks do.
+ */
+static VegoHalf
+half_nearest_to_text(const char *text, double value)
+{
+	double		size = fabs(value);
+	VegoHalf	half = vego_half_from_double(size);
+	VegoHalf	below = vego_half_from_double(nextafter(size, 0));
+	VegoHalf	above = vego_half_from_double(nextafter(size, INFINITY));
+
+	if (below != above && size == midpoint_above(below))
+	{
+		int			order = compare_digits(text, size);
+
+		half = order < 0 ? below : order > 0 ? above : half;
+	}
+	return signbit(value) ? half | VEGO_HALF_SIGN : half;
+}
+
 static VegoFloatText
-read_slowly(const char *text)
+read_slowly(const char *text, const Precision *precision)
 {
 	VegoFloatText result = {.verdict = VEGO_FLOAT_READ};
+	bool		out_of_range;
 	char	   *end;
 
 	errno = 0;
-	result.value = strtof(text, &end);
+	if (precision == &single_precision)
+	{
+		result.value = strtof(text, &end);
+		out_of_range = errno == ERANGE;
+	}
+	else
+	{
+		double		value = strtod(text, &end);
+
+		/* A finite double that becomes no such half was out of its range. */
+		out_of_range = errno == ERANGE || (isfinite(value) && value != 0);
+		result.value = vego_half_to_float(half_nearest_to_text(text, value));
+	}
 	result.end = end;
 	if (end == text)
 		result.verdict = VEGO_FLOAT_NOT_A_NUMBER;
-	else if (isinf(result.value) && errno == ERANGE)
+	else if (isinf(result.value) && out_of_range)
 		result.verdict = VEGO_FLOAT_TOO_LARGE;
+	else if (result.value == 0 && out_of_range)
+		result.verdict = VEGO_FLOAT_TOO_SMALL;
 	return result;
 }
 
-VegoFloatText
-vego_float_from_text(const char *text)
+/* Compiled once for each precision. */
+static inline __attribute__((always_inline)) VegoFloatText
+read_number(const char *text, const Precision *precision)
 {
+	const uint64_t lower_bits = (UINT64_C(1) << precision->lower_bits) - 1;
+	const uint64_t midpoint = UINT64_C(1) << (precision->lower_bits - 1);
 	VegoFloatText result = {.verdict = VEGO_FLOAT_READ};
 	bool		negative = *text == '-';
 	const char *first = text + (*text == '-' || *text == '+');
@@ -121,33 +219,147 @@ vego_float_from_text(const char *text)
 
 		p = read_digits(fraction, &digits);
 		if (p - fraction > 4 * MAX_POWER)
-			return read_slowly(text);
+			return read_slowly(text, precision);
 		power = (int) (fraction - p);
 		count += p - fraction;
 	}
 	if (count == 0 || *p == 'x' || *p == 'X')
-		return read_slowly(text);
+		return read_slowly(text, precision);
 	if (count > MAX_DIGITS && count - leading_zeros(first) > MAX_DIGITS)
-		return read_slowly(text);
+		return read_slowly(text, precision);
 	if (*p == 'e' || *p == 'E')
 	{
 		int			exponent;
 
 		p = read_exponent(p + 1, &exponent);
 		if (p == NULL)
-			return read_slowly(text);
+			return read_slowly(text, precision);
 		power += exponent;
 	}
 	if (power < -MAX_POWER || power > MAX_POWER)
-		return read_slowly(text);
+		return read_slowly(text, precision);
 
 	product = (double) digits * powers[power + MAX_POWER];
 	memcpy(&bits, &product, sizeof(bits));
-	if (product > LARGEST_PRODUCT ||
-		(bits & LOWER_BITS) - (MIDPOINT - DOUBT) <= 2 * DOUBT)
-		return read_slowly(text);
+	if (product > precision->largest ||
+		(product < precision->smallest && digits != 0) ||
+		(bits & lower_bits) - (midpoint - DOUBT) <= 2 * DOUBT)
+		return read_slowly(text, precision);
 
-	result.value = negative ? -(float) product : (float) product;
+	result.value = precision == &single_precision ? (float) product :
+		vego_half_to_float(vego_half_from_double(product));
+	if (negative)
+		result.value = -result.value;
 	result.end = p;
 	return result;
+}
+
+VegoFloatText
+vego_float_from_text(const char *text)
+{
+	return read_number(text, &single_precision);
+}
+
+VegoFloatText
+vego_half_from_text(const char *text)
+{
+	return read_number(text, &half_precision);
+}
+
+/* Writes a number of at least one digit; returns how many it has. */
+static int
+write_digits(unsigned number, char *text)
+{
+	char		reversed[10];
+	int			count = 0;
+
+	do
+		reversed[count++] = (char) ('0' + number % 10);
+	while ((number /= 10) != 0);
+	for (int i = 0; i < count; i++)
+		text[i] = reversed[count - 1 - i];
+	return count;
+}
+
+/* Writes digits / 10^places, which ends in no zero. */
+static int
+write_decimal(unsigned number, int places, char *text)
+{
+	char		digits[10];
+	int			count = write_digits(number, digits);
+	int			exponent = count - 1 - places;
+	char	   *p = text;
+
+	if (exponent < -4)
+	{
+		*p++ = digits[0];
+		if (count > 1)
+			*p++ = '.';
+		memcpy(p, digits + 1, (size_t) (count - 1));
+		p += count - 1;
+		*p++ = 'e';
+		*p++ = '-';
+		*p++ = '0';
+		return (int) (p - text) + write_digits((unsigned) -exponent, p);
+	}
+	if (count <= places)
+	{
+		*p++ = '0';
+		*p++ = '.';
+		memset(p, '0', (size_t) (places - count));
+		p += places - count;
+		memcpy(p, digits, (size_t) count);
+	}
+	else
+	{
+		int			whole = count - places;
+
+		memcpy(p, digits, (size_t) whole);
+		p[whole] = '.';
+		memcpy(p + whole + 1, digits + whole, (size_t) places);
+		p++;
+	}
+	return (int) (p - text) + count;
+}
+
+/*
+ * What reads back as a half lies between the midpoints to its neighbours, or
+ * on one when its last bit is 0.  Between them is a number of p decimal places
+ * for some p <= 8, since they are at least 2^-24 apart; the first p gives the
+ * shortest text.  All products below have fewer bits than a double.
+ *
+ * Below a power of two neighbours are nearer than above it: there the nearest
+ * number of p places may be out and the next one in.
+ */
+int
+vego_half_to_text(VegoHalf half, char *text)
+{
+	VegoHalf	positive = half & ~VEGO_HALF_SIGN;
+	double		value = vego_half_to_float(positive);
+	int			sign = 0;
+	double		low;
+	double		high;
+	double		scale = 1;
+
+	if (half != positive)
+		text[sign++] = '-';
+	if (value == (unsigned) value)
+		return sign + write_digits((unsigned) value, text + sign);
+
+	low = midpoint_above(positive - 1);
+	high = midpoint_above(positive);
+	for (int places = 1;; places++)
+	{
+		unsigned	number;
+		double		excess;
+
+		scale *= 10;
+		number = (unsigned) (value * scale + 0.5);
+		if (number < low * scale)
+			number++;
+		excess = number < value * scale ? low * scale - number :
+			number - high * scale;
+		if (excess < 0 || (excess == 0 && (half & 1) == 0))
+			return sign + write_decimal(number, places, text + sign);
+	}
 }

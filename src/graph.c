@@ -108,6 +108,14 @@ drop_self_link(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot)
 	vego_nodes_edit(nodes, &edit, 1);
 }
 
+static bool
+is_attached(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
+			const Insertion *insertion)
+{
+	return vego_graph_attach(nodes, id, slot, any_node, NULL,
+							 insertion->ef_construction) != VEGO_NO_NODE;
+}
+
 /*
  * Writes the slots from level 0 upwards, each as one complete node with its
  * links, then its back links; the entry comes last.  What a crash leaves after
@@ -137,16 +145,23 @@ write_slots(VegoNodes *nodes, Insertion *insertion)
 		below = vego_nodes_insert(nodes, slot);
 		drop_self_link(nodes, below, slot);
 		if (vego_links_back(nodes, below, slot, near) || insertion->becomes_entry ||
-			vego_graph_attach(nodes, below, slot, any_node, NULL,
-							  insertion->ef_construction) != VEGO_NO_NODE)
+			is_attached(nodes, below, slot, insertion))
 			continue;
 
-		/* everyone has gone since the search: begin a new graph */
+		/*
+		 * Everyone has gone since the search.  Then this node begins a new
+		 * graph, unless someone else has begun one before the lock was ours.
+		 */
+		if (!insertion->locked)
+		{
+			vego_nodes_lock_entry(nodes);
+			insertion->locked = true;
+			vego_nodes_refresh(nodes);
+			if (is_attached(nodes, below, slot, insertion))
+				continue;
+		}
 		insertion->level = level;
 		insertion->becomes_entry = true;
-		if (!insertion->locked)
-			vego_nodes_lock_entry(nodes);
-		insertion->locked = true;
 	}
 	if (insertion->becomes_entry)
 		vego_nodes_set_entry(nodes, below, insertion->level);

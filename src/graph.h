@@ -51,7 +51,7 @@ typedef struct VegoSearch
 	int			room;			/* hits allocated */
 	VegoHit    *pool;
 	VegoHeap	spill;			/* ids by rank */
-	VegoVisited visited;
+	VegoVisited *visited;
 	VegoSlot   *slot;			/* the node being expanded */
 	uint64		found_count;
 	MemoryContext context;

@@ -155,7 +155,7 @@ metric_name(VegoMetric metric)
 }
 
 /* A row under construction, column by column. */
-#define STATS_COLUMNS 24
+#define STATS_COLUMNS 26
 
 typedef struct Row
 {
@@ -234,7 +234,9 @@ vego_stats(PG_FUNCTION_ARGS)
 	add_ratio(&row, census.nodes + census.upper_nodes, slots);
 	add_int8(&row, counters.ranked_by_hint);
 	add_int8(&row, counters.ranked_by_pin);
+	add_int8(&row, counters.expanded);
 	add_int8(&row, counters.reads);
+	add_int8(&row, counters.pins);
 	add_int8(&row, counters.searches);
 	add_int8(&row, counters.rows_fetched);
 	add_int8(&row, counters.rows_returned);

@@ -20,8 +20,8 @@
 
 /*
  * What this backend remembers of an index between statements: in which
- * buffer each block was last seen.  A memory, not a fact; every use checks the
- * buffer's tag.  Kept for the MAX_FRAMES indexes used last, outside the
+ * buffer each block was last seen.  A memory, not a fact; every use checks
+ * what it finds there.  Kept for the MAX_FRAMES indexes used last, outside the
  * relation cache, whose entries may go while a scan is open.
  */
 #define MAX_FRAMES 64
@@ -32,14 +32,17 @@ struct VegoFrames
 	uint64		last_use;		/* 0 where unused */
 	Buffer	   *buffers;		/* by block, InvalidBuffer where unknown */
 	uint32		size;
-	uint32		turn;			/* pins, to vary how they are taken */
+	uint32		turn;			/* looks and pins, to vary how they are taken */
 	VegoCounters counters;
 };
 
 static VegoFrames known_frames[MAX_FRAMES];
 static uint64 frames_clock = 0;
 
-/* One pin in so many goes through ReadBuffer, which raises the usage count. */
+/*
+ * One look or pin in so many goes through ReadBuffer, which raises the usage
+ * count.
+ */
 #define USAGE_TURN 8
 
 void
@@ -135,6 +138,7 @@ pin_block(VegoNodes *nodes, BlockNumber block)
 	VegoFrames *frames = own_frames(nodes);
 	Buffer		buffer = recent_buffer(frames, block);
 
+	frames->counters.pins++;
 	if (BufferIsValid(buffer) && !BufferIsLocal(buffer) &&
 		++frames->turn % USAGE_TURN != 0 &&
 		ReadRecentBuffer(frames->locator, MAIN_FORKNUM, block, buffer))
@@ -238,7 +242,7 @@ vego_nodes_open(Relation rel)
 								   RelationGetNumberOfBlocks(rel));
 	nodes->frames = find_frames(&locator);
 	nodes->hints = VEGO_COMPAT_UNPINNED_READS && !vego_guc_pinned_reads &&
-		!RelationUsesLocalBuffers(rel);
+		!RelationUsesLocalBuffers(rel) && !vego_compat_snapshots_age();
 	nodes->scratch = vego_nodes_new_slot(nodes);
 	return nodes;
 }
@@ -265,8 +269,8 @@ vego_nodes_new_slot(const VegoNodes *nodes)
 }
 
 /* Is the id a slot?  The index may have grown since it was looked at last. */
-static inline bool
-id_exists(VegoNodes *nodes, VegoNodeId id)
+bool
+vego_nodes_have(VegoNodes *nodes, VegoNodeId id)
 {
 	if (likely(id < nodes->count))
 		return true;
@@ -304,17 +308,22 @@ is_slot_of(const VegoNodes *nodes, const VegoSlot *slot, VegoNodeId id)
 /* A batch of ids on its way to ranks; large enough for any node's links. */
 #define BATCH 256
 
+#define CACHE_LINE 64
+
+static inline void
+prefetch_bytes(const char *start, size_t count)
+{
+	const char *line = (const char *) TYPEALIGN_DOWN(CACHE_LINE, start);
+
+	for (; line < start + count; line += CACHE_LINE)
+		__builtin_prefetch(line);
+}
+
+/* What a score reads; the processor's own prefetcher goes on after a while. */
 static inline void
 prefetch_code(const VegoGeometry *geometry, const VegoSlot *slot)
 {
-	const char *byte = (const char *) slot;
-	const char *end = byte + geometry->links_offset;
-
-	/* the processor's own prefetcher goes on after a few lines */
-	end = Min(end, byte + 512);
-	for (; byte < end; byte += 64)
-		__builtin_prefetch(byte);
-
+	prefetch_bytes((const char *) slot, Min(geometry->links_offset, 512));
 }
 
 static inline double
@@ -344,6 +353,38 @@ rank_pinned(VegoNodes *nodes, const VegoQuery *query, VegoNodeId id)
 	return rank;
 }
 
+/* Slots that are scored at once, and where their ranks go. */
+typedef struct VegoRanking
+{
+	int			count;
+	int			places[VEGO_QUERY_RANKS];
+	const VegoFactors *factors[VEGO_QUERY_RANKS];
+	const uint8 *codes[VEGO_QUERY_RANKS];
+} VegoRanking;
+
+static inline void
+add_to_ranking(VegoRanking *ranking, const VegoNodes *nodes,
+			   const VegoSlot *slot, int place)
+{
+	ranking->places[ranking->count] = place;
+	ranking->factors[ranking->count] =
+		vego_slot_factors(&nodes->geometry, slot);
+	ranking->codes[ranking->count] = vego_slot_code(&nodes->geometry, slot);
+	ranking->count++;
+}
+
+static inline void
+finish_ranking(const VegoRanking *ranking, const VegoQuery *query,
+			   double *ranks)
+{
+	double		found[VEGO_QUERY_RANKS];
+
+	vego_query_ranks(query, ranking->factors, ranking->codes, ranking->count,
+					 found);
+	for (int i = 0; i < ranking->count; i++)
+		ranks[ranking->places[i]] = found[i];
+}
+
 /*
  * First the frames of the whole batch are found and their lines fetched, then
  * all are scored, so that the cache misses overlap.
@@ -363,16 +404,21 @@ rank_batch(VegoNodes *nodes, const VegoQuery *query, const VegoNodeId *ids,
 			prefetch_code(&nodes->geometry, slots[i]);
 	}
 
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count;)
 	{
-		if (slots[i] && is_slot_of(nodes, slots[i], ids[i]))
+		VegoRanking ranking;
+
+		ranking.count = 0;
+		for (; i < count && ranking.count < VEGO_QUERY_RANKS; i++)
 		{
-			ranks[i] = rank_slot(nodes, query, slots[i]);
-			hinted++;
+			if (slots[i] && is_slot_of(nodes, slots[i], ids[i]))
+				add_to_ranking(&ranking, nodes, slots[i], i);
+			else
+				ranks[i] = vego_nodes_have(nodes, ids[i]) ?
+					rank_pinned(nodes, query, ids[i]) : DBL_MAX;
 		}
-		else
-			ranks[i] = id_exists(nodes, ids[i]) ?
-				rank_pinned(nodes, query, ids[i]) : DBL_MAX;
+		finish_ranking(&ranking, query, ranks);
+		hinted += ranking.count;
 	}
 	own_frames(nodes)->counters.ranked_by_hint += hinted;
 }
@@ -410,6 +456,36 @@ vego_nodes_sketch(VegoNodes *nodes, VegoNodeId id, VegoFactors *factors,
 }
 
 void
+vego_nodes_prefetch(VegoNodes *nodes, VegoNodeId id)
+{
+	const VegoSlot *slot = recent_slot(nodes, own_frames(nodes), id);
+
+	if (slot)
+		prefetch_bytes((const char *) slot + nodes->geometry.links_offset,
+					   nodes->geometry.capacity * sizeof(VegoLink));
+}
+
+void
+vego_nodes_look(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot)
+{
+	VegoFrames *frames = own_frames(nodes);
+	const VegoSlot *seen = recent_slot(nodes, frames, id);
+
+	/* when it is the turn of ReadBuffer, pin_block will see to it */
+	if (seen && (frames->turn + 1) % USAGE_TURN != 0)
+	{
+		memcpy(slot, seen, nodes->geometry.slot_bytes);
+		if (slot->kind == VEGO_SLOT_LIVE && is_slot_of(nodes, slot, id) &&
+			vego_slot_fault(&nodes->geometry, slot) == NULL)
+		{
+			frames->turn++;
+			return;
+		}
+	}
+	vego_nodes_read(nodes, id, slot);
+}
+
+void
 vego_nodes_read(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot)
 {
 	BlockNumber block = vego_node_block(&nodes->geometry, id);
@@ -417,7 +493,7 @@ vego_nodes_read(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot)
 	Buffer		buffer;
 	Page		page;
 
-	if (!id_exists(nodes, id))
+	if (!vego_nodes_have(nodes, id))
 	{
 		memset(slot, 0, nodes->geometry.slot_bytes);
 		return;
@@ -465,15 +541,18 @@ vego_nodes_read_block(VegoNodes *nodes, BlockNumber block,
 	return true;
 }
 
-/* The page's bytes up to and with this slot are in use. */
-static void
-cover_slot(const VegoGeometry *geometry, Page page, int place)
+/* Where the page's bytes up to and with this slot end. */
+static int
+slot_end(const VegoGeometry *geometry, int place)
 {
-	PageHeader	header = (PageHeader) page;
-	int			end = SizeOfPageHeaderData +
-		(place + 1) * geometry->slot_bytes;
+	return SizeOfPageHeaderData + (place + 1) * geometry->slot_bytes;
+}
 
-	header->pd_lower = Max(header->pd_lower, end);
+/* Bytes of a slot up to its last link: what lies behind them is zero. */
+static int
+used_bytes(const VegoGeometry *geometry, const VegoSlot *slot)
+{
+	return geometry->links_offset + slot->degree * sizeof(VegoLink);
 }
 
 /* First free slot of a locked page, or -1. */
@@ -488,35 +567,48 @@ find_free_slot(const VegoGeometry *geometry, Page page)
 	return -1;
 }
 
-/* Writes the slot to a free place of the locked page and lets go of it. */
+/*
+ * Writes the slot, checked by the id it gets, to a free place of the locked
+ * page and lets go of it.
+ */
 static VegoNodeId
-fill_slot(VegoNodes *nodes, Buffer buffer, int place, const VegoSlot *slot)
+fill_slot(VegoNodes *nodes, Buffer buffer, int place, VegoSlot *slot)
 {
 	const VegoGeometry *geometry = &nodes->geometry;
-	BlockNumber block = BufferGetBlockNumber(buffer);
-	VegoNodeId	id = vego_node_id(geometry, block, place);
+	VegoNodeId	id = vego_node_id(geometry, BufferGetBlockNumber(buffer),
+								  place);
+	Page		page = BufferGetPage(buffer);
+	PageHeader	header = (PageHeader) page;
+	LocationIndex end = slot_end(geometry, place);
+	PGAlignedBlock image;
 	VegoPageEdit edit;
-	Page		page;
 
+	slot->check = vego_slot_check(nodes->meta.stamp, id);
 	vego_edit_begin(&edit, nodes->rel);
-	if (PageIsNew(BufferGetPage(buffer)))
+	if (PageIsNew(page))
 	{
-		page = vego_edit_open_new(&edit, buffer);
-		vego_page_init(page, VEGO_PAGE_NODES);
+		memset(image.data, 0, BLCKSZ);
+		vego_page_init((Page) image.data, VEGO_PAGE_NODES);
+		memcpy(vego_page_slot(geometry, (Page) image.data, place), slot,
+			   used_bytes(geometry, slot));
+		((PageHeader) image.data)->pd_lower = end;
+		vego_edit_open_new(&edit, buffer, image.data);
 	}
 	else
-		page = vego_edit_open(&edit, buffer);
-	memcpy(vego_page_slot(geometry, page, place), slot, geometry->slot_bytes);
-	vego_page_slot(geometry, page, place)->check =
-		vego_slot_check(nodes->meta.stamp, id);
-	cover_slot(geometry, page, place);
+	{
+		vego_edit_open(&edit, buffer);
+		if (header->pd_lower < end)
+			vego_edit_put(&edit, &header->pd_lower, &end, sizeof(end));
+		vego_edit_put(&edit, vego_page_slot(geometry, page, place), slot,
+					  used_bytes(geometry, slot));
+	}
 	vego_edit_commit(&edit);
 	return id;
 }
 
 /* Tries one existing block; VEGO_NO_NODE when it is full. */
 static VegoNodeId
-insert_on_block(VegoNodes *nodes, BlockNumber block, const VegoSlot *slot)
+insert_on_block(VegoNodes *nodes, BlockNumber block, VegoSlot *slot)
 {
 	Buffer		buffer = pin_block(nodes, block);
 	int			place;
@@ -540,7 +632,7 @@ insert_on_block(VegoNodes *nodes, BlockNumber block, const VegoSlot *slot)
  * ends.
  */
 VegoNodeId
-vego_nodes_insert(VegoNodes *nodes, const VegoSlot *slot)
+vego_nodes_insert(VegoNodes *nodes, VegoSlot *slot)
 {
 	Relation	rel = nodes->rel;
 	BlockNumber first = nodes->geometry.first_block;
@@ -616,15 +708,38 @@ edit_holds(const VegoGeometry *geometry, const VegoEdit *edit, Page page)
 			   slot->degree * sizeof(VegoLink)) == 0;
 }
 
+/*
+ * Puts what differs between the old links and the new.  Two changes with one
+ * link between them are put as one: that link costs as much as a piece's head.
+ */
 static void
-apply_edit(const VegoGeometry *geometry, const VegoEdit *edit, Page page)
+put_links(const VegoGeometry *geometry, VegoPageEdit *page_edit,
+		  const VegoEdit *edit, Page page)
 {
 	VegoSlot   *slot = vego_page_slot(geometry, page,
 									  vego_node_slot(geometry, edit->id));
+	const VegoLink *had = vego_slot_links(geometry, slot);
+	VegoLink	links[2 * VEGO_MAX_M] = {0};
+	int			end = Max(slot->degree, edit->degree);
+	uint8		degree = edit->degree;
 
-	memset(vego_slot_links(geometry, slot), 0, geometry->capacity * sizeof(VegoLink));
-	memcpy(vego_slot_links(geometry, slot), edit->links, edit->degree * sizeof(VegoLink));
-	slot->degree = edit->degree;
+	memcpy(links, edit->links, edit->degree * sizeof(VegoLink));
+	if (slot->degree != degree)
+		vego_edit_put(page_edit, &slot->degree, &degree, sizeof(degree));
+	for (int i = 0; i < end; i++)
+	{
+		int			first = i;
+		int			last = i;
+
+		if (had[i] == links[i])
+			continue;
+		for (i++; i < end && i <= last + 2; i++)
+			if (had[i] != links[i])
+				last = i;
+		i = last;
+		vego_edit_put(page_edit, &had[first], &links[first],
+					  (last - first + 1) * sizeof(VegoLink));
+	}
 }
 
 int
@@ -646,25 +761,27 @@ vego_nodes_edit(VegoNodes *nodes, VegoEdit *edits, int count)
 		{
 			BlockNumber block = vego_node_block(geometry, edits[next].id);
 			Buffer		buffer = pin_block(nodes, block);
-			Page		page = NULL;
+			Page		page = BufferGetPage(buffer);
+			bool		opened = false;
 
 			LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-			check_page(nodes, block, BufferGetPage(buffer));
+			check_page(nodes, block, page);
 			for (; next < count &&
 				 vego_node_block(geometry, edits[next].id) == block; next++)
 			{
 				VegoEdit   *edit = &edits[next];
 
-				edit->applied = !PageIsNew(BufferGetPage(buffer)) &&
-					edit_holds(geometry, edit, BufferGetPage(buffer));
+				edit->applied = !PageIsNew(page) &&
+					edit_holds(geometry, edit, page);
 				if (!edit->applied)
 					continue;
-				if (page == NULL)
-					page = vego_edit_open(&page_edit, buffer);
-				apply_edit(geometry, edit, page);
+				if (!opened)
+					vego_edit_open(&page_edit, buffer);
+				opened = true;
+				put_links(geometry, &page_edit, edit, page);
 				applied++;
 			}
-			if (page == NULL)
+			if (!opened)
 				UnlockReleaseBuffer(buffer);
 		}
 		vego_edit_commit(&page_edit);
@@ -672,19 +789,32 @@ vego_nodes_edit(VegoNodes *nodes, VegoEdit *edits, int count)
 	return applied;
 }
 
-static void
-apply_verdict(const VegoGeometry *geometry, VegoSlot *slot,
+/* Is the slot what it was when it was judged? */
+static bool
+verdict_holds(const VegoSlot *slot, const VegoSlot *judged,
 			  VegoVerdict verdict)
 {
+	return vego_slot_is_same(slot, judged) &&
+		slot->kind == (verdict == VEGO_FREE ? VEGO_SLOT_DEAD : VEGO_SLOT_LIVE);
+}
+
+static void
+put_verdict(const VegoGeometry *geometry, VegoPageEdit *edit, VegoSlot *slot,
+			VegoVerdict verdict)
+{
+	static const char zeros[BLCKSZ] = {0};
+	VegoSlot	dead = *slot;
+
 	if (verdict == VEGO_FREE)
-		memset(slot, 0, geometry->slot_bytes);
-	else
 	{
-		slot->kind = VEGO_SLOT_DEAD;
-		/* a recycled TID must not match; upper slots keep their way down */
-		if (slot->level == 0)
-			ItemPointerSetInvalid(&slot->tid);
+		vego_edit_put(edit, slot, zeros, used_bytes(geometry, slot));
+		return;
 	}
+	dead.kind = VEGO_SLOT_DEAD;
+	/* a recycled TID must not match; upper slots keep their way down */
+	if (slot->level == 0)
+		ItemPointerSetInvalid(&dead.tid);
+	vego_edit_put(edit, slot, &dead, sizeof(dead));
 }
 
 int
@@ -693,36 +823,45 @@ vego_nodes_judge_block(VegoNodes *nodes, BlockNumber block,
 					   void *arg)
 {
 	const VegoGeometry *geometry = &nodes->geometry;
-	Buffer		buffer = ReadBufferExtended(nodes->rel, MAIN_FORKNUM, block,
-											RBM_NORMAL, strategy);
-	Page		page = BufferGetPage(buffer);
+	PGAlignedBlock copy;
+	VegoVerdict verdicts[BLCKSZ / sizeof(VegoSlot)];
+	bool		any = false;
+	Buffer		buffer;
+	Page		page;
 	VegoPageEdit edit;
-	Page		changed = NULL;
 	int			count = 0;
 
+	if (!vego_nodes_read_block(nodes, block, strategy, copy.data))
+		return 0;
+	for (int i = 0; i < geometry->per_page; i++)
+	{
+		verdicts[i] = judge(arg, vego_node_id(geometry, block, i),
+							(VegoSlot *) (copy.data + i * geometry->slot_bytes));
+		any |= verdicts[i] != VEGO_KEEP;
+	}
+	if (!any)
+		return 0;
+
+	buffer = ReadBufferExtended(nodes->rel, MAIN_FORKNUM, block, RBM_NORMAL,
+								strategy);
+	page = BufferGetPage(buffer);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	check_page(nodes, block, page);
-	for (int i = 0; i < geometry->per_page && !PageIsNew(page); i++)
+	vego_edit_begin(&edit, nodes->rel);
+	vego_edit_open(&edit, buffer);
+	for (int i = 0; i < geometry->per_page; i++)
 	{
-		const VegoSlot *slot = vego_page_slot(geometry, page, i);
-		VegoVerdict verdict;
+		VegoSlot   *slot = vego_page_slot(geometry, page, i);
 
-		check_slot(nodes, block, i, slot);
-		verdict = judge(arg, vego_node_id(geometry, block, i), slot);
-		if (verdict == VEGO_KEEP)
+		if (verdicts[i] == VEGO_KEEP || PageIsNew(page) ||
+			!verdict_holds(slot, (VegoSlot *)
+						   (copy.data + i * geometry->slot_bytes),
+						   verdicts[i]))
 			continue;
-		if (changed == NULL)
-		{
-			vego_edit_begin(&edit, nodes->rel);
-			changed = vego_edit_open(&edit, buffer);
-		}
-		apply_verdict(geometry, vego_page_slot(geometry, changed, i), verdict);
+		put_verdict(geometry, &edit, slot, verdicts[i]);
 		count++;
 	}
-	if (changed)
-		vego_edit_commit(&edit);
-	else
-		UnlockReleaseBuffer(buffer);
+	vego_edit_commit(&edit);
 	return count;
 }
 
@@ -742,14 +881,17 @@ void
 vego_nodes_set_entry(VegoNodes *nodes, VegoNodeId entry, int level)
 {
 	Buffer		buffer = ReadBuffer(nodes->rel, 0);
+	VegoMeta   *meta = vego_page_meta(BufferGetPage(buffer));
 	VegoPageEdit edit;
-	VegoMeta   *meta;
+	uint32		changed[2] = {entry, level};
 
+	StaticAssertStmt(offsetof(VegoMeta, entry_level) ==
+					 offsetof(VegoMeta, entry) + sizeof(uint32),
+					 "the entry and its level are put at once");
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	vego_edit_begin(&edit, nodes->rel);
-	meta = vego_page_meta(vego_edit_open(&edit, buffer));
-	meta->entry = entry;
-	meta->entry_level = level;
+	vego_edit_open(&edit, buffer);
+	vego_edit_put(&edit, &meta->entry, changed, sizeof(changed));
 	vego_edit_commit(&edit);
 	nodes->meta.entry = entry;
 	nodes->meta.entry_level = level;
@@ -759,15 +901,19 @@ void
 vego_nodes_grow_radius(VegoNodes *nodes, double radius)
 {
 	Buffer		buffer = ReadBuffer(nodes->rel, 0);
+	VegoMeta   *meta = vego_page_meta(BufferGetPage(buffer));
 	VegoPageEdit edit;
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	vego_edit_begin(&edit, nodes->rel);
-	if (vego_page_meta(BufferGetPage(buffer))->radius < radius)
-		vego_page_meta(vego_edit_open(&edit, buffer))->radius = radius;
+	if (meta->radius < radius)
+	{
+		vego_edit_open(&edit, buffer);
+		vego_edit_put(&edit, &meta->radius, &radius, sizeof(radius));
+	}
 	else
 	{
-		radius = vego_page_meta(BufferGetPage(buffer))->radius;
+		radius = meta->radius;
 		UnlockReleaseBuffer(buffer);
 	}
 	vego_edit_commit(&edit);

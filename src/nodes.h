@@ -7,8 +7,8 @@
  * Two ways of reading (src/README, "Reading"):
  *
  *	 hint	straight from the buffer's frame, without pin or lock.  May be
- *			wrong without anybody noticing, so it decides only which node is
- *			visited next and which neighbours look best.
+ *			wrong without anybody noticing, so it decides only which nodes are
+ *			visited and which neighbours look best.
  *	 read	pinned and share-locked, copied out.  Everything that is returned
  *			or written rests on this.
  *
@@ -29,7 +29,9 @@ typedef struct VegoCounters
 {
 	uint64		ranked_by_hint; /* nodes scored without a pin */
 	uint64		ranked_by_pin;	/* nodes scored under pin and lock */
-	uint64		reads;			/* nodes read whole */
+	uint64		expanded;		/* nodes whose links a search followed */
+	uint64		reads;			/* nodes read whole, under a pin */
+	uint64		pins;			/* of node pages, for one node each */
 	uint64		searches;
 	uint64		rows_fetched;	/* heap rows read for exact distances */
 	uint64		rows_returned;
@@ -97,13 +99,30 @@ extern bool vego_nodes_sketch(VegoNodes *nodes, VegoNodeId id,
  */
 extern void vego_nodes_read(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot);
 
+/*
+ * Is the id a slot?  Looks whether the index has grown when it seems not.
+ */
+extern bool vego_nodes_have(VegoNodes *nodes, VegoNodeId id);
+
+/*
+ * Hint, if that shows a live node whose head makes sense, else a read: copies
+ * the slot.  Whatever is not live has been read.
+ */
+extern void vego_nodes_look(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot);
+
+/* Hint: fetches the lines of a node that vego_nodes_look will want. */
+extern void vego_nodes_prefetch(VegoNodes *nodes, VegoNodeId id);
+
 /* Reads all slots of a block at once, per_page of them; false past the end. */
 extern bool vego_nodes_read_block(VegoNodes *nodes, BlockNumber block,
 								  BufferAccessStrategy strategy,
 								  char *slots);
 
-/* Writes a new node into a free slot, one WAL record; returns its id. */
-extern VegoNodeId vego_nodes_insert(VegoNodes *nodes, const VegoSlot *slot);
+/*
+ * Writes a new node into a free slot, one WAL record; returns its id, by which
+ * the slot given is checked from now on.
+ */
+extern VegoNodeId vego_nodes_insert(VegoNodes *nodes, VegoSlot *slot);
 
 /*
  * A change of one node's links.  `before` is the slot as read: the change is
@@ -138,9 +157,10 @@ typedef VegoVerdict (*VegoJudge) (void *arg, VegoNodeId id,
 								  const VegoSlot *slot);
 
 /*
- * Shows the judge every slot of a block once, under an exclusive lock, and
- * does as it says; one WAL record if anything changes.  Returns how many slots
- * changed.  Errors: ERRCODE_INDEX_CORRUPTED as for reads.
+ * Shows the judge a copy of every slot of a block, once, and does as it says
+ * with those that are the same still; one WAL record if anything changes.
+ * Returns how many slots changed.  Errors: ERRCODE_INDEX_CORRUPTED as for
+ * reads.
  */
 extern int	vego_nodes_judge_block(VegoNodes *nodes, BlockNumber block,
 								   BufferAccessStrategy strategy,

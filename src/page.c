@@ -22,6 +22,12 @@ vego_geometry_init(VegoGeometry *geometry, int dims, int bits, int m)
 		TYPEALIGN(4, geometry->code_bytes);
 	geometry->slot_bytes = vego_slot_bytes(dims, bits, m);
 	geometry->per_page = VEGO_PAGE_ROOM / geometry->slot_bytes;
+	geometry->shift = 31;
+	while (1 << (geometry->shift - 31) < geometry->per_page)
+		geometry->shift++;
+	geometry->inverse = geometry->per_page == 0 ? 0 :
+		((UINT64CONST(1) << geometry->shift) + geometry->per_page - 1) /
+		geometry->per_page;
 
 	do
 		part = vego_centre_part(dims, block++);

@@ -111,6 +111,8 @@ typedef struct VegoGeometry
 	int			links_offset;
 	int			slot_bytes;
 	int			per_page;
+	uint64		inverse;		/* of per_page, times 2^shift: see below */
+	int			shift;
 	BlockNumber first_block;
 } VegoGeometry;
 
@@ -133,16 +135,27 @@ vego_slot_bytes(int dims, int bits, int m)
 extern void vego_geometry_init(VegoGeometry *geometry, int dims, int bits,
 							   int m);
 
+/*
+ * id / per_page, by multiplying: a search does it for every node it meets.
+ * The product is too large by less than id, and so, an id being below 2^31 and
+ * 2^shift at least 2^31 * per_page, the quotient by less than 1 / per_page.
+ */
+static inline uint32
+vego_node_page(const VegoGeometry *geometry, VegoNodeId id)
+{
+	return (uint32) ((id * geometry->inverse) >> geometry->shift);
+}
+
 static inline BlockNumber
 vego_node_block(const VegoGeometry *geometry, VegoNodeId id)
 {
-	return geometry->first_block + id / geometry->per_page;
+	return geometry->first_block + vego_node_page(geometry, id);
 }
 
 static inline int
 vego_node_slot(const VegoGeometry *geometry, VegoNodeId id)
 {
-	return id % geometry->per_page;
+	return id - vego_node_page(geometry, id) * geometry->per_page;
 }
 
 static inline VegoNodeId

@@ -4,44 +4,122 @@
  */
 #include "postgres.h"
 
+#include "access/xloginsert.h"
+#include "miscadmin.h"
+
 #include "pageedit.h"
+
+/*
+ * A piece of a delta, as replay of generic WAL reads it: where on the page, how
+ * many bytes, and the bytes; nothing is aligned.
+ */
+typedef struct Piece
+{
+	OffsetNumber offset;
+	OffsetNumber length;
+} Piece;
 
 void
 vego_edit_begin(VegoPageEdit *edit, Relation rel)
 {
-	edit->state = GenericXLogStart(rel);
+	edit->rel = rel;
 	edit->count = 0;
 }
 
-static Page
-open_page(VegoPageEdit *edit, Buffer buffer, int flags)
+void
+vego_edit_open_new(VegoPageEdit *edit, Buffer buffer, const char *image)
 {
-	Assert(edit->count < VEGO_EDIT_PAGES);
-	edit->buffers[edit->count++] = buffer;
-	return GenericXLogRegisterBuffer(edit->state, buffer, flags);
+	VegoEditPage *page = &edit->pages[edit->count++];
+
+	Assert(edit->count <= VEGO_EDIT_PAGES);
+	page->buffer = buffer;
+	page->image = image;
+	page->used = 0;
 }
 
-Page
+void
 vego_edit_open(VegoPageEdit *edit, Buffer buffer)
 {
-	return open_page(edit, buffer, 0);
+	vego_edit_open_new(edit, buffer, NULL);
 }
 
-Page
-vego_edit_open_new(VegoPageEdit *edit, Buffer buffer)
+void
+vego_edit_put(VegoPageEdit *edit, const void *at, const void *bytes,
+			  int length)
 {
-	return open_page(edit, buffer, GENERIC_XLOG_FULL_IMAGE);
+	VegoEditPage *page = &edit->pages[edit->count - 1];
+	Piece		piece;
+
+	Assert(page->image == NULL);
+	piece.offset = (const char *) at - (const char *)
+		BufferGetPage(page->buffer);
+	piece.length = length;
+	Assert(length > 0 && piece.offset + length <= BLCKSZ);
+	if (page->used + sizeof(piece) + length > VEGO_EDIT_ROOM)
+		elog(ERROR, "too many changes to one page of index \"%s\"",
+			 RelationGetRelationName(edit->rel));
+	memcpy(page->delta + page->used, &piece, sizeof(piece));
+	memcpy(page->delta + page->used + sizeof(piece), bytes, length);
+	page->used += sizeof(piece) + length;
+}
+
+/* What replay does as well. */
+static void
+apply(const VegoEditPage *edited, Page page)
+{
+	uint32		at = 0;
+
+	if (edited->image)
+		memcpy(page, edited->image, BLCKSZ);
+	while (at < edited->used)
+	{
+		Piece		piece;
+
+		memcpy(&piece, edited->delta + at, sizeof(piece));
+		at += sizeof(piece);
+		memcpy((char *) page + piece.offset, edited->delta + at, piece.length);
+		at += piece.length;
+	}
+}
+
+static void
+log_edit(VegoPageEdit *edit)
+{
+	XLogRecPtr	lsn;
+
+	for (int i = 0; i < edit->count; i++)
+	{
+		VegoEditPage *edited = &edit->pages[i];
+
+		XLogRegisterBuffer(i, edited->buffer, edited->image ?
+						   REGBUF_STANDARD | REGBUF_FORCE_IMAGE :
+						   REGBUF_STANDARD);
+		if (edited->used > 0)
+			XLogRegisterBufData(i, edited->delta, edited->used);
+	}
+	lsn = XLogInsert(RM_GENERIC_ID, 0);
+	for (int i = 0; i < edit->count; i++)
+		PageSetLSN(BufferGetPage(edit->pages[i].buffer), lsn);
 }
 
 void
 vego_edit_commit(VegoPageEdit *edit)
 {
+	bool		logged = RelationNeedsWAL(edit->rel);
+
 	if (edit->count == 0)
-	{
-		GenericXLogAbort(edit->state);
 		return;
-	}
-	GenericXLogFinish(edit->state);
+	if (logged)
+		XLogBeginInsert();
+	START_CRIT_SECTION();
 	for (int i = 0; i < edit->count; i++)
-		UnlockReleaseBuffer(edit->buffers[i]);
+	{
+		apply(&edit->pages[i], BufferGetPage(edit->pages[i].buffer));
+		MarkBufferDirty(edit->pages[i].buffer);
+	}
+	if (logged)
+		log_edit(edit);
+	END_CRIT_SECTION();
+	for (int i = 0; i < edit->count; i++)
+		UnlockReleaseBuffer(edit->pages[i].buffer);
 }

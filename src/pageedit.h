@@ -1,15 +1,20 @@
 /*
  * pageedit.h
- *	  Changing pages: begin, open pages, change, commit.  The only user of
+ *	  Changing pages: begin, open pages, put bytes, commit.  The only user of
  *	  generic WAL.
  *
- * An edit is one WAL record over at most VEGO_EDIT_PAGES pages.  Between the
- * first open and the commit nothing may raise an error that is not meant to
- * throw the edit away: pages are changed in copies, and an error leaves the
- * real pages untouched and lets the transaction's end release locks and pins.
+ * An edit is one WAL record over at most VEGO_EDIT_PAGES pages.  Bytes that are
+ * put are gathered beside the pages; the commit writes them to the pages and
+ * logs them, so what changes is what replay will change.  An error before the
+ * commit leaves the pages untouched, and the transaction's end releases locks
+ * and pins.
  *
- * Unlogged and temporary relations take the same path; generic WAL then just
- * copies the pages back.
+ * The records are those of generic WAL, whose replay is in every server.  Its
+ * functions are not used: they copy whole pages and compare them byte by byte
+ * to find out what has changed, under the locks, which costs a hundred times
+ * what the change does, and here it is known.
+ *
+ * Unlogged and temporary relations take the same path, without the record.
  */
 #ifndef VEGO_PAGEEDIT_H
 #define VEGO_PAGEEDIT_H
@@ -18,26 +23,49 @@
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 
+/* Replay of a generic record knows so many. */
 #define VEGO_EDIT_PAGES MAX_GENERIC_XLOG_PAGES
+
+/* A page's bytes, each once, in as many pieces as there can be. */
+#define VEGO_EDIT_ROOM (2 * BLCKSZ)
+
+typedef struct VegoEditPage
+{
+	Buffer		buffer;
+	const char *image;			/* what a new page becomes, or NULL */
+	uint32		used;			/* bytes of the delta */
+	char		delta[VEGO_EDIT_ROOM];	/* (offset, length, bytes) ... */
+} VegoEditPage;
 
 typedef struct VegoPageEdit
 {
-	GenericXLogState *state;
+	Relation	rel;
 	int			count;
-	Buffer		buffers[VEGO_EDIT_PAGES];
+	VegoEditPage pages[VEGO_EDIT_PAGES];
 } VegoPageEdit;
 
 extern void vego_edit_begin(VegoPageEdit *edit, Relation rel);
 
 /*
- * The page to change.  The buffer is pinned and exclusively locked by the
+ * The page to change next.  The buffer is pinned and exclusively locked by the
  * caller and belongs to the edit from now on.  Pages must be opened in
  * ascending order of block, the order in which replay locks them.
  */
-extern Page vego_edit_open(VegoPageEdit *edit, Buffer buffer);
+extern void vego_edit_open(VegoPageEdit *edit, Buffer buffer);
 
-/* The same for a page that is new: logged whole. */
-extern Page vego_edit_open_new(VegoPageEdit *edit, Buffer buffer);
+/*
+ * The same for a page that is new: it becomes the image, which must stay until
+ * the commit, and is logged whole.
+ */
+extern void vego_edit_open_new(VegoPageEdit *edit, Buffer buffer,
+							   const char *image);
+
+/*
+ * Puts bytes at an address within the page opened last, which still shows what
+ * was there before.  They are copied.
+ */
+extern void vego_edit_put(VegoPageEdit *edit, const void *at,
+						  const void *bytes, int length);
 
 /*
  * Applies and logs the changes, then unlocks and unpins every page.  Without

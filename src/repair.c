@@ -16,7 +16,7 @@ typedef struct Gathering
 	const VegoSlot *slot;
 	VegoCandidate *candidates;
 	int			count;
-	VegoVisited met;
+	VegoVisited *met;
 } Gathering;
 
 static void
@@ -28,7 +28,7 @@ gather(Gathering *gathering, VegoLink link)
 	VegoFactors *factors;
 	uint8	   *code;
 
-	if (id == gathering->self || !vego_visited_add(&gathering->met, id))
+	if (id == gathering->self || !vego_visited_add(gathering->met, id))
 		return;
 	vego_nodes_read(nodes, id, nodes->scratch);
 	if (nodes->scratch->kind != VEGO_SLOT_LIVE ||
@@ -66,7 +66,7 @@ without_gone(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 
 	gathering.candidates = palloc((size_t) capacity * (capacity + 1) *
 								  sizeof(VegoCandidate));
-	vego_visited_init(&gathering.met);
+	gathering.met = vego_visited_borrow();
 
 	/* own links first: their binding bits count */
 	for (int i = 0; i < slot->degree; i++)
@@ -161,6 +161,21 @@ vego_graph_relink(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 	vego_nodes_edit(nodes, &edit, 1);
 }
 
+/*
+ * Reads the binder and makes it bind the node; true when it does now.  What a
+ * search saw of the binder would not do: it may have been a hint.
+ */
+static bool
+binds_now(VegoNodes *nodes, VegoNodeId binder_id, VegoSlot *binder,
+		  const VegoSlot *slot, VegoNodeId id)
+{
+	vego_nodes_read(nodes, binder_id, binder);
+	return binder->kind == VEGO_SLOT_LIVE && binder->level == slot->level &&
+		vego_links_insist(nodes, binder_id, binder, id | VEGO_LINK_BINDING,
+						  vego_slot_factors(&nodes->geometry, slot),
+						  vego_slot_code(&nodes->geometry, slot));
+}
+
 VegoNodeId
 vego_graph_attach(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 				  VegoFilter allowed, void *arg, int ef_construction)
@@ -182,10 +197,7 @@ vego_graph_attach(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 
 		if (neighbour == id || !allowed(arg, neighbour))
 			continue;
-		vego_nodes_read(nodes, neighbour, target);
-		if (target->kind == VEGO_SLOT_LIVE && target->level == slot->level &&
-			vego_links_insist(nodes, neighbour, target, id | VEGO_LINK_BINDING,
-						   factors, code))
+		if (binds_now(nodes, neighbour, target, slot, id))
 			return neighbour;
 	}
 
@@ -212,8 +224,7 @@ vego_graph_attach(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 			VegoCopy	   *copy = &copies.items[tried];
 
 			if (copy->id != id && allowed(arg, copy->id) &&
-				vego_links_insist(nodes, copy->id, copy->slot,
-							   id | VEGO_LINK_BINDING, factors, code))
+				binds_now(nodes, copy->id, target, slot, id))
 				return copy->id;
 			pfree(copy->slot);
 		}

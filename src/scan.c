@@ -7,7 +7,7 @@
  * things are kept apart by what is known of them:
  *
  *	 frontier		met, not expanded: a rank
- *	 candidates		expanded: a TID, and a bound the distance is not below
+ *	 candidates		expanded: a bound the distance is not below
  *	 rows			fetched and visible: the exact distance
  *
  * A row is returned when neither a candidate nor the frontier can be nearer.
@@ -54,7 +54,8 @@ typedef struct VegoScan
 	FmgrInfo   *distance;
 	Oid			collation;
 	Datum		query_value;
-	IndexInfo  *index_info;
+	AttrNumber	column;			/* the indexed one, or 0: an expression */
+	IndexInfo  *index_info;		/* of an expression, as is estate */
 	EState	   *estate;
 	IndexFetchTableData *fetch;
 	TupleTableSlot *slot;
@@ -65,7 +66,8 @@ typedef struct VegoScan
 	bool		started;
 	bool		unordered;		/* every distance is NULL or NaN */
 	bool		exhausted;		/* the graph, and then every block */
-	VegoHeap	candidates;		/* TIDs by bound */
+	VegoSlot   *candidate;		/* the one being fetched */
+	VegoHeap	candidates;		/* ids by bound */
 	VegoHeap	rows;			/* TIDs by exact distance */
 	float		largest_step;	/* of the codes seen */
 	double		last_distance;
@@ -117,11 +119,12 @@ keep_candidate(void *arg, VegoNodeId id, double rank, const VegoSlot *slot)
 	VegoScan   *scan = arg;
 	float		step = vego_slot_factors(&scan->nodes->geometry, slot)->step;
 
-	check_tid(scan, id, slot);
+	/* a hint may be anything, and a bound must be a number */
+	if (!(step >= 0.0f && step <= FLT_MAX))
+		step = 0.0f;
 	scan->largest_step = Max(scan->largest_step, step);
 	vego_heap_push(&scan->candidates,
-				   vego_query_bound(&scan->query, rank, step),
-				   pack_tid(&slot->tid));
+				   vego_query_bound(&scan->query, rank, step), id);
 }
 
 IndexScanDesc
@@ -168,11 +171,17 @@ open_scan(IndexScanDesc desc, VegoScan *scan)
 	vego_heap_init(&scan->candidates, 128);
 	vego_heap_init(&scan->rows, 128);
 
-	scan->index_info = BuildIndexInfo(index);
-	scan->estate = CreateExecutorState();
+	scan->candidate = vego_nodes_new_slot(scan->nodes);
+
 	scan->fetch = table_index_fetch_begin(desc->heapRelation);
 	scan->slot = table_slot_create(desc->heapRelation, NULL);
-	GetPerTupleExprContext(scan->estate)->ecxt_scantuple = scan->slot;
+	scan->column = index->rd_index->indkey.values[0];
+	if (scan->column == 0)
+	{
+		scan->index_info = BuildIndexInfo(index);
+		scan->estate = CreateExecutorState();
+		GetPerTupleExprContext(scan->estate)->ecxt_scantuple = scan->slot;
+	}
 }
 
 /* The query; false when it orders nothing: NULL, or zero under cosine. */
@@ -274,40 +283,69 @@ next_unordered(IndexScanDesc desc, VegoScan *scan)
 	}
 }
 
+/* The indexed value of the row in the slot; false when it is NULL. */
+static bool
+get_value(VegoScan *scan, Datum *value)
+{
+	Datum		values[INDEX_MAX_KEYS];
+	bool		isnull[INDEX_MAX_KEYS];
+
+	if (scan->column != 0)
+		*value = slot_getattr(scan->slot, scan->column, &isnull[0]);
+	else
+	{
+		FormIndexDatum(scan->index_info, scan->slot, scan->estate, values,
+					   isnull);
+		*value = values[0];
+	}
+	return !isnull[0];
+}
+
+/* The row in the slot gets its exact distance. */
+static void
+keep_row(VegoScan *scan, uint64 packed_tid)
+{
+	Datum		value;
+	Datum		distance;
+
+	if (!get_value(scan, &value))
+		return;
+	distance = FunctionCall2Coll(scan->distance, scan->collation, value,
+								 scan->query_value);
+	vego_heap_push(&scan->rows, DatumGetFloat8(distance), packed_tid);
+	if (scan->estate)
+		ResetPerTupleExprContext(scan->estate);
+}
+
 /*
  * Fetches the row of the nearest candidate through the snapshot.  What is not
  * visible drops out here, and so takes nothing from a LIMIT.
+ *
+ * Until now the node was known by a hint.  What is read here may be dead, or
+ * another node by now: whatever it is, its row is found at most once, since
+ * the search met the id once.
  */
 static void
 fetch_candidate(VegoScan *scan, IndexScanDesc desc)
 {
-	uint64		packed = vego_heap_pop(&scan->candidates).value;
-	VegoCounters *counters = vego_nodes_counters(scan->nodes);
-	MemoryContext old = MemoryContextSwitchTo(scan->row_context);
+	VegoNodeId	id = (VegoNodeId) vego_heap_pop(&scan->candidates).value;
+	VegoSlot   *node = scan->candidate;
+	MemoryContext old;
 	ItemPointerData tid;
 	bool		call_again = false;
 	bool		all_dead = false;
-	Datum		values[INDEX_MAX_KEYS];
-	bool		isnull[INDEX_MAX_KEYS];
 
-	unpack_tid(packed, &tid);
-	counters->rows_fetched++;
+	vego_nodes_read(scan->nodes, id, node);
+	if (node->kind != VEGO_SLOT_LIVE || node->level != 0)
+		return;
+	check_tid(scan, id, node);
+
+	tid = node->tid;
+	old = MemoryContextSwitchTo(scan->row_context);
+	vego_nodes_counters(scan->nodes)->rows_fetched++;
 	if (table_index_fetch_tuple(scan->fetch, &tid, desc->xs_snapshot,
 								scan->slot, &call_again, &all_dead))
-	{
-		FormIndexDatum(scan->index_info, scan->slot, scan->estate, values,
-					   isnull);
-		if (!isnull[0])
-		{
-			Datum		distance = FunctionCall2Coll(scan->distance,
-													 scan->collation,
-													 values[0],
-													 scan->query_value);
-
-			vego_heap_push(&scan->rows, DatumGetFloat8(distance), packed);
-		}
-		ResetPerTupleExprContext(scan->estate);
-	}
+		keep_row(scan, pack_tid(&node->tid));
 	ExecClearTuple(scan->slot);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(scan->row_context);
@@ -424,8 +462,9 @@ vegoendscan(IndexScanDesc desc)
 	{
 		table_index_fetch_end(scan->fetch);
 		ExecDropSingleTupleTableSlot(scan->slot);
-		FreeExecutorState(scan->estate);
 	}
+	if (scan->estate)
+		FreeExecutorState(scan->estate);
 	MemoryContextDelete(scan->context);
 	pfree(scan);
 	desc->opaque = NULL;

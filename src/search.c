@@ -41,7 +41,7 @@ vego_search_init(VegoSearch *search, VegoNodes *nodes,
 	search->context = CurrentMemoryContext;
 	vego_heap_init(&search->spill, SPILL_START);
 	search->slot = vego_nodes_new_slot(nodes);
-	vego_visited_init(&search->visited);
+	search->visited = vego_visited_borrow();
 }
 
 /* An empty pool of that width. */
@@ -61,23 +61,24 @@ reset_pool(VegoSearch *search, int width)
 	search->next = 0;
 }
 
-/* Where a hit of that rank belongs: behind its equals. */
+/*
+ * Where a hit of that rank belongs: behind its equals.  Which half it is in
+ * cannot be foretold, so there is no branch on it.
+ */
 static int
 pool_place(const VegoSearch *search, double rank)
 {
-	int			low = 0;
-	int			high = search->count;
+	const VegoHit *from = search->pool;
+	int			count = search->count;
 
-	while (low < high)
+	while (count > 0)
 	{
-		int			middle = (low + high) / 2;
+		int			half = (count + 1) / 2;
 
-		if (search->pool[middle].rank <= rank)
-			low = middle + 1;
-		else
-			high = middle;
+		from += from[half - 1].rank <= rank ? half : 0;
+		count -= half;
 	}
-	return low;
+	return from - search->pool;
 }
 
 static void
@@ -91,8 +92,7 @@ offer_hit(VegoSearch *search, VegoHit hit)
 
 		if (hit.rank >= last.rank)
 		{
-			if (!hit.expanded)
-				vego_heap_push(&search->spill, hit.rank, hit.id);
+			vego_heap_push(&search->spill, hit.rank, hit.id);
 			return;
 		}
 		if (!last.expanded)
@@ -104,7 +104,12 @@ offer_hit(VegoSearch *search, VegoHit hit)
 			(search->count - place) * sizeof(VegoHit));
 	search->pool[place] = hit;
 	search->count++;
-	search->next = Min(search->next, place);
+	if (place <= search->next)
+	{
+		/* expanded next, unless something nearer turns up */
+		search->next = place;
+		vego_nodes_prefetch(search->nodes, hit.id);
+	}
 }
 
 static void
@@ -115,17 +120,34 @@ drop_hit(VegoSearch *search, int place)
 			(search->count - place) * sizeof(VegoHit));
 }
 
-/* Ranks the nodes not met before and offers them to the pool. */
+/*
+ * Ranks the nodes that these links lead to and that were not met before, and
+ * offers them to the pool.
+ */
 static void
-meet_nodes(VegoSearch *search, const VegoNodeId *ids, int count)
+meet_nodes(VegoSearch *search, const VegoLink *links, int count)
 {
-	VegoNodeId	fresh[UINT8_MAX];
+	VegoVisited *visited = search->visited;
+	uint32		met = visited->count;
 	double		ranks[UINT8_MAX];
-	int			fresh_count = 0;
+	const VegoNodeId *fresh;
+	int			fresh_count;
 
+	vego_visited_reserve(visited, count);
 	for (int i = 0; i < count; i++)
-		if (vego_visited_add(&search->visited, ids[i]))
-			fresh[fresh_count++] = ids[i];
+	{
+		VegoNodeId	id = vego_link_id(links[i]);
+
+		if (unlikely(id >= visited->size))
+		{
+			if (!vego_nodes_have(search->nodes, id))
+				continue;
+			vego_visited_cover(visited, id);
+		}
+		vego_visited_note(visited, id);
+	}
+	fresh = &visited->ids[met];
+	fresh_count = visited->count - met;
 	if (fresh_count == 0)
 		return;
 
@@ -142,21 +164,7 @@ meet_nodes(VegoSearch *search, const VegoNodeId *ids, int count)
 	}
 }
 
-static void
-follow_links(VegoSearch *search, const VegoSlot *slot)
-{
-	const VegoLink *links = vego_slot_links(&search->nodes->geometry, slot);
-	VegoNodeId	ids[UINT8_MAX];
-
-	for (int i = 0; i < slot->degree; i++)
-		ids[i] = vego_link_id(links[i]);
-	meet_nodes(search, ids, slot->degree);
-}
-
-/*
- * Expands the hit at that place of the pool.  What the hint said of the node
- * is replaced by what is read here.
- */
+/* Expands the hit at that place of the pool. */
 static void
 expand_hit(VegoSearch *search, int place)
 {
@@ -164,7 +172,8 @@ expand_hit(VegoSearch *search, int place)
 	VegoSlot   *slot = search->slot;
 	VegoHit		hit = search->pool[place];
 
-	vego_nodes_read(nodes, hit.id, slot);
+	vego_nodes_look(nodes, hit.id, slot);
+	vego_nodes_counters(nodes)->expanded++;
 
 	if (slot->kind == VEGO_SLOT_FREE || slot->level != search->level)
 	{
@@ -179,7 +188,6 @@ expand_hit(VegoSearch *search, int place)
 		return;
 	}
 
-	hit.expanded = true;
 	if (slot->kind == VEGO_SLOT_DEAD)
 	{
 		/* a way through, but no result: it takes no place in the pool */
@@ -187,20 +195,11 @@ expand_hit(VegoSearch *search, int place)
 	}
 	else
 	{
-		hit.rank = vego_query_rank(search->query,
-								   vego_slot_factors(&nodes->geometry, slot),
-								   vego_slot_code(&nodes->geometry, slot));
-		if (hit.rank == search->pool[place].rank)
-			search->pool[place].expanded = true;
-		else
-		{
-			drop_hit(search, place);
-			offer_hit(search, hit);
-		}
+		search->pool[place].expanded = true;
 		search->found_count++;
 		search->found(search->found_arg, hit.id, hit.rank, slot);
 	}
-	follow_links(search, slot);
+	meet_nodes(search, vego_slot_links(&nodes->geometry, slot), slot->degree);
 }
 
 /* Algorithm 2 of the paper, with the pool as both candidates and results. */
@@ -334,7 +333,7 @@ vego_search_start(VegoSearch *search, int level, int width)
 {
 	Descent		descent;
 
-	vego_visited_clear(&search->visited);
+	vego_visited_clear(search->visited);
 	begin_level(search, level, width, NULL, 0);
 	vego_nodes_counters(search->nodes)->searches++;
 	if (search->nodes->meta.entry == VEGO_NO_NODE)
@@ -352,7 +351,7 @@ vego_search_start(VegoSearch *search, int level, int width)
 void
 vego_search_start_at(VegoSearch *search, int level, int width, VegoNodeId id)
 {
-	vego_visited_clear(&search->visited);
+	vego_visited_clear(search->visited);
 	begin_level(search, level, width, &id, 1);
 }
 
@@ -400,7 +399,7 @@ vego_search_sweep_block(VegoSearch *search, BlockNumber block, char *slots)
 		VegoNodeId	id = vego_node_id(geometry, block, i);
 
 		if (slot->kind != VEGO_SLOT_LIVE || slot->level != search->level ||
-			!vego_visited_add(&search->visited, id))
+			!vego_visited_add(search->visited, id))
 			continue;
 		search->found_count++;
 		search->found(search->found_arg, id,

@@ -1,6 +1,6 @@
 /*
  * vector.c
- *	  What is a valid vector?
+ *	  What is a valid vector or halfvec, and what is wrong with others?
  */
 #include "postgres.h"
 
@@ -9,9 +9,9 @@
 #include "vector.h"
 
 Vector *
-vego_vector_create(int dims)
+vego_vector_create(const VegoType *type, int dims)
 {
-	Size		size = vego_vector_size(dims);
+	Size		size = vego_vector_size(type, dims);
 	Vector	   *vector = palloc0(size);
 
 	Assert(dims >= 1 && dims <= VEGO_VECTOR_MAX_DIMS);
@@ -21,37 +21,38 @@ vego_vector_create(int dims)
 }
 
 Vector *
-vego_vector_from_datum(Datum datum)
+vego_vector_from_datum(const VegoType *type, Datum datum)
 {
 	Vector	   *vector = (Vector *) PG_DETOAST_DATUM(datum);
 	Size		size = VARSIZE(vector);
 
-	if (unlikely(size < vego_vector_size(1) ||
+	if (unlikely(size < vego_vector_size(type, 1) ||
 				 vector->dim < 1 ||
-				 size != vego_vector_size(vector->dim)))
+				 size != vego_vector_size(type, vector->dim)))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("length of vector does not match its dimensions")));
+				 errmsg("length of %s does not match its dimensions",
+						type->name)));
 	return vector;
 }
 
 bool
-vego_vector_check_dims(int dims, Node *soft)
+vego_type_check_dims(const VegoType *type, int64 dims, Node *soft)
 {
 	if (dims < 1)
 		ereturn(soft, false,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("vector must have at least 1 dimension")));
-	if (dims > VEGO_VECTOR_MAX_DIMS)
+				 errmsg("%s must have at least 1 dimension", type->name)));
+	if (dims > type->max_dims)
 		ereturn(soft, false,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("vector cannot have more than %d dimensions",
-						VEGO_VECTOR_MAX_DIMS)));
+				 errmsg("%s cannot have more than %d dimensions",
+						type->name, type->max_dims)));
 	return true;
 }
 
 bool
-vego_vector_check_typmod(int dims, int32 typmod, Node *soft)
+vego_type_check_typmod(int dims, int32 typmod, Node *soft)
 {
 	if (typmod != -1 && typmod != dims)
 		ereturn(soft, false,
@@ -61,25 +62,53 @@ vego_vector_check_typmod(int dims, int32 typmod, Node *soft)
 }
 
 bool
-vego_vector_check_element(float value, Node *soft)
+vego_type_check_element(const VegoType *type, float value, Node *soft)
 {
 	if (unlikely(isnan(value)))
 		ereturn(soft, false,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("NaN not allowed in vector")));
+				 errmsg("NaN not allowed in %s", type->name)));
 	if (unlikely(isinf(value)))
 		ereturn(soft, false,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("infinite value not allowed in vector")));
+				 errmsg("infinite value not allowed in %s", type->name)));
 	return true;
 }
 
 void
-vego_vector_check_same_dims(const Vector *a, const Vector *b)
+vego_type_check_same_dims(const VegoType *type, int dims, int other_dims)
 {
-	if (unlikely(a->dim != b->dim))
+	if (unlikely(dims != other_dims))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("different vector dimensions %d and %d",
-						a->dim, b->dim)));
+				 errmsg("different %s dimensions %d and %d",
+						type->name, dims, other_dims)));
+}
+
+bool
+vego_type_out_of_range(const VegoType *type, const char *number, int length,
+					   Node *soft)
+{
+	ereturn(soft, false,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("\"%.*s\" is out of range for type %s",
+					length, number, type->name)));
+}
+
+void
+vego_type_overflow(const VegoType *type)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("value out of range for type %s: overflow", type->name)));
+	pg_unreachable();
+}
+
+void
+vego_type_underflow(const VegoType *type)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("value out of range for type %s: underflow", type->name)));
+	pg_unreachable();
 }

@@ -1,11 +1,11 @@
 /*
  * vector_aggregate.c
- *	  What are the sum and the average of many vectors?
+ *	  What are the sum and the average of many vectors or halfvecs?
  *
  * The state is a double precision[]: the number of vectors, then the sum of
  * each dimension; the number alone, 0, before the first vector.  Sums of floats
  * cannot overflow a double in the life of a server; only the result may leave
- * the range of a float.
+ * the range of the type.
  *
  * Anyone may call these functions with an array of his own, so every state is
  * checked.
@@ -16,13 +16,12 @@
 
 #include "catalog/pg_type.h"
 #include "utils/array.h"
-#include "utils/float.h"
 
 #include "vector.h"
 
 /* Raises 22023 for an array that is not a state. */
 static ArrayType *
-checked_state(ArrayType *state)
+checked_state(const VegoType *type, ArrayType *state)
 {
 	if (ARR_NDIM(state) != 1 ||
 		ARR_HASNULL(state) ||
@@ -31,7 +30,8 @@ checked_state(ArrayType *state)
 		ARR_DIMS(state)[0] > 1 + VEGO_VECTOR_MAX_DIMS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid transition state for an aggregate of type vector")));
+				 errmsg("invalid transition state for an aggregate of type %s",
+						type->name)));
 	return state;
 }
 
@@ -74,48 +74,39 @@ create_state(int dims)
  * other callers.
  */
 static ArrayType *
-writable_state(FunctionCallInfo fcinfo)
+writable_state(FunctionCallInfo fcinfo, const VegoType *type)
 {
 	if (AggCheckCallContext(fcinfo, NULL))
-		return checked_state(PG_GETARG_ARRAYTYPE_P(0));
-	return checked_state(PG_GETARG_ARRAYTYPE_P_COPY(0));
+		return checked_state(type, PG_GETARG_ARRAYTYPE_P(0));
+	return checked_state(type, PG_GETARG_ARRAYTYPE_P_COPY(0));
 }
 
-static void
-check_same_dims(int dims, int other_dims)
+static pg_attribute_always_inline Datum
+accum(FunctionCallInfo fcinfo, const VegoType *type)
 {
-	if (dims != other_dims)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("different vector dimensions %d and %d",
-						dims, other_dims)));
-}
-
-PG_FUNCTION_INFO_V1(vego_vector_accum);
-Datum
-vego_vector_accum(PG_FUNCTION_ARGS)
-{
-	ArrayType  *state = writable_state(fcinfo);
-	Vector	   *vector = PG_GETARG_VECTOR_P(1);
-	float8	   *sums;
+	ArrayType  *state = writable_state(fcinfo, type);
+	Vector	   *vector = VEGO_ARGUMENT(type, 1);
 
 	if (state_dims(state) == 0)
 		state = create_state(vector->dim);
-	check_same_dims(state_dims(state), vector->dim);
+	vego_type_check_same_dims(type, state_dims(state), vector->dim);
 
 	*state_count(state) += 1;
-	sums = state_sums(state);
-	for (int i = 0; i < vector->dim; i++)
-		sums[i] += vector->x[i];
+	if (type->halves)
+		vego_kernels->half_add_to_sums(vego_vector_halves(vector),
+									   vector->dim, state_sums(state));
+	else
+		vego_kernels->add_to_sums(vector->x, vector->dim, state_sums(state));
 	PG_RETURN_ARRAYTYPE_P(state);
 }
 
-PG_FUNCTION_INFO_V1(vego_vector_combine);
-Datum
-vego_vector_combine(PG_FUNCTION_ARGS)
+VEGO_DENSE_FUNCTION(accum)
+
+static Datum
+combine(FunctionCallInfo fcinfo, const VegoType *type)
 {
-	ArrayType  *state = writable_state(fcinfo);
-	ArrayType  *other = checked_state(PG_GETARG_ARRAYTYPE_P(1));
+	ArrayType  *state = writable_state(fcinfo, type);
+	ArrayType  *other = checked_state(type, PG_GETARG_ARRAYTYPE_P(1));
 	float8	   *sums;
 	float8	   *other_sums;
 
@@ -123,7 +114,7 @@ vego_vector_combine(PG_FUNCTION_ARGS)
 		PG_RETURN_ARRAYTYPE_P(state);
 	if (state_dims(state) == 0)
 		PG_RETURN_ARRAYTYPE_P(other);
-	check_same_dims(state_dims(state), state_dims(other));
+	vego_type_check_same_dims(type, state_dims(state), state_dims(other));
 
 	*state_count(state) += *state_count(other);
 	sums = state_sums(state);
@@ -133,43 +124,47 @@ vego_vector_combine(PG_FUNCTION_ARGS)
 	PG_RETURN_ARRAYTYPE_P(state);
 }
 
-/* The sums, each divided.  Raises 22003 when one is no float. */
+VEGO_DENSE_FUNCTION(combine)
+
+/* The sums, each divided.  Raises 22003 when one is beyond the type. */
 static Vector *
-divided_sums(ArrayType *state, float8 divisor)
+divided_sums(const VegoType *type, ArrayType *state, float8 divisor)
 {
-	Vector	   *result = vego_vector_create(state_dims(state));
+	Vector	   *result = vego_vector_create(type, state_dims(state));
 	const float8 *sums = state_sums(state);
 
 	for (int i = 0; i < result->dim; i++)
 	{
-		result->x[i] = (float) (sums[i] / divisor);
-		if (unlikely(isinf(result->x[i])))
-			float_overflow_error();
-		vego_vector_check_element(result->x[i], NULL);
+		vego_vector_set(type, result, i, sums[i] / divisor);
+		if (unlikely(isinf(vego_vector_get(type, result, i))))
+			vego_type_overflow(type);
+		vego_type_check_element(type, vego_vector_get(type, result, i), NULL);
 	}
 	return result;
 }
 
 /* NULL when there was no vector. */
-PG_FUNCTION_INFO_V1(vego_vector_avg);
-Datum
-vego_vector_avg(PG_FUNCTION_ARGS)
+static Datum
+avg(FunctionCallInfo fcinfo, const VegoType *type)
 {
-	ArrayType  *state = checked_state(PG_GETARG_ARRAYTYPE_P(0));
+	ArrayType  *state = checked_state(type, PG_GETARG_ARRAYTYPE_P(0));
 
 	if (state_dims(state) == 0)
 		PG_RETURN_NULL();
-	PG_RETURN_VECTOR_P(divided_sums(state, *state_count(state)));
+	PG_RETURN_POINTER(divided_sums(type, state, *state_count(state)));
 }
+
+VEGO_DENSE_FUNCTION(avg)
 
 /* NULL when there was no vector. */
-PG_FUNCTION_INFO_V1(vego_vector_sum);
-Datum
-vego_vector_sum(PG_FUNCTION_ARGS)
+static Datum
+sum(FunctionCallInfo fcinfo, const VegoType *type)
 {
-	ArrayType  *state = checked_state(PG_GETARG_ARRAYTYPE_P(0));
+	ArrayType  *state = checked_state(type, PG_GETARG_ARRAYTYPE_P(0));
 
 	if (state_dims(state) == 0)
 		PG_RETURN_NULL();
-	PG_RETURN_VECTOR_P(divided_sums(state, 1));
+	PG_RETURN_POINTER(divided_sums(type, state, 1));
 }
+
+VEGO_DENSE_FUNCTION(sum)

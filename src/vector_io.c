@@ -11,183 +11,218 @@
 #include "utils/array.h"
 
 #include "float_text.h"
+#include "sparsevec.h"
 #include "vector.h"
 
 /* The header on the wire: int16 dim, int16 unused. */
 #define WIRE_HEADER_BYTES 4
 
-/* PostgreSQL's own idea of white space in array and row literals. */
-static inline const char *
-skip_space(const char *p)
+bool
+vego_element_from_text(const VegoType *type, const char *text, const char **p,
+					   int position, Node *soft, float *element)
 {
-	while (*p == ' ' || (*p >= '\t' && *p <= '\r'))
-		p++;
-	return p;
+	VegoFloatText number = type->halves ? vego_half_from_text(*p) :
+		vego_float_from_text(*p);
+
+	if (number.verdict == VEGO_FLOAT_NOT_A_NUMBER)
+		vego_malformed(type, text, soft,
+					   ("Element %d is not a number.", position));
+	if (number.verdict == VEGO_FLOAT_TOO_LARGE ||
+		(type->sparse && number.verdict == VEGO_FLOAT_TOO_SMALL))
+		return vego_type_out_of_range(type, *p, (int) (number.end - *p), soft);
+	if (!vego_type_check_element(type, number.value, soft))
+		return false;
+	*element = number.value;
+	*p = number.end;
+	return true;
 }
 
-#define malformed(soft, text, detail) \
-	ereturn(soft, NULL, \
-			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION), \
-			 errmsg("invalid input syntax for type vector: \"%s\"", text), \
-			 errdetail detail))
-
 /*
- * The vector that a text means, or NULL after a soft error.  White space is
+ * The value that a text means, or NULL after a soft error.  White space is
  * welcome around brackets, numbers and commas.
  */
 static Vector *
-parse(const char *text, int32 typmod, Node *soft)
+parse(const VegoType *type, const char *text, int32 typmod, Node *soft)
 {
 	float		x[VEGO_VECTOR_MAX_DIMS];
 	int			dims = 0;
-	const char *p = skip_space(text);
+	const char *p = vego_skip_space(text);
 	Vector	   *result;
 
 	if (*p != '[')
-		malformed(soft, text, ("A vector starts with \"[\"."));
-	if (*skip_space(p + 1) == ']')
+		vego_malformed(type, text, soft,
+					   ("A %s starts with \"[\".", type->name));
+	if (*vego_skip_space(p + 1) == ']')
 	{
-		vego_vector_check_dims(0, soft);
+		vego_type_check_dims(type, 0, soft);
 		return NULL;
 	}
 	do
 	{
-		VegoFloatText number;
-
-		p = skip_space(p + 1);
+		p = vego_skip_space(p + 1);
 		if (dims == VEGO_VECTOR_MAX_DIMS)
 		{
-			vego_vector_check_dims(dims + 1, soft);
+			vego_type_check_dims(type, dims + 1, soft);
 			return NULL;
 		}
-		number = vego_float_from_text(p);
-		if (number.verdict == VEGO_FLOAT_NOT_A_NUMBER)
-			malformed(soft, text, ("Element %d is not a number.", dims + 1));
-		if (number.verdict == VEGO_FLOAT_TOO_LARGE)
-			ereturn(soft, NULL,
-					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-					 errmsg("\"%.*s\" is out of range for type vector",
-							(int) (number.end - p), p)));
-		if (!vego_vector_check_element(number.value, soft))
+		if (!vego_element_from_text(type, text, &p, dims + 1, soft, &x[dims]))
 			return NULL;
-		x[dims++] = number.value;
-		p = skip_space(number.end);
+		dims++;
+		p = vego_skip_space(p);
 	} while (*p == ',');
 
 	if (*p++ != ']')
-		malformed(soft, text,
-				  ("Element %d is followed by neither \",\" nor \"]\".",
-				   dims));
-	if (*skip_space(p) != '\0')
-		malformed(soft, text, ("A vector ends with \"]\"."));
-	if (!vego_vector_check_typmod(dims, typmod, soft))
+		vego_malformed(type, text, soft,
+					   ("Element %d is followed by neither \",\" nor \"]\".",
+						dims));
+	if (*vego_skip_space(p) != '\0')
+		vego_malformed(type, text, soft,
+					   ("A %s ends with \"]\".", type->name));
+	if (!vego_type_check_typmod(dims, typmod, soft))
 		return NULL;
 
-	result = vego_vector_create(dims);
-	memcpy(result->x, x, sizeof(float) * dims);
+	result = vego_vector_create(type, dims);
+	vego_vector_store(type, result, 0, dims, x);
 	return result;
 }
 
-PG_FUNCTION_INFO_V1(vego_vector_in);
-Datum
-vego_vector_in(PG_FUNCTION_ARGS)
+static pg_attribute_always_inline Datum
+from_text(FunctionCallInfo fcinfo, const VegoType *type)
 {
-	Vector	   *vector = parse(PG_GETARG_CSTRING(0), PG_GETARG_INT32(2),
+	Vector	   *vector = parse(type, PG_GETARG_CSTRING(0), PG_GETARG_INT32(2),
 							   fcinfo->context);
 
 	if (vector == NULL)
 		PG_RETURN_NULL();		/* after a soft error */
-	PG_RETURN_VECTOR_P(vector);
+	PG_RETURN_POINTER(vector);
 }
 
-/* Each element is the shortest decimal that reads back as the same float. */
-PG_FUNCTION_INFO_V1(vego_vector_out);
-Datum
-vego_vector_out(PG_FUNCTION_ARGS)
+VEGO_DENSE_FUNCTION(from_text)
+
+/* Each element is the shortest decimal that reads back as the same number. */
+static pg_attribute_always_inline Datum
+to_text(FunctionCallInfo fcinfo, const VegoType *type)
 {
-	Vector	   *vector = PG_GETARG_VECTOR_P(0);
+	Vector	   *vector = VEGO_ARGUMENT(type, 0);
 
 	/* FLOAT_SHORTEST_DECIMAL_LEN counts a NUL, whose place the comma takes. */
 	char	   *text = palloc(FLOAT_SHORTEST_DECIMAL_LEN * vector->dim +
 							  sizeof("[]"));
 	char	   *p = text;
 
+	StaticAssertStmt(VEGO_HALF_TEXT_BYTES <= FLOAT_SHORTEST_DECIMAL_LEN,
+					 "room for the text of a half");
 	for (int i = 0; i < vector->dim; i++)
 	{
 		*p++ = i == 0 ? '[' : ',';
-		p += float_to_shortest_decimal_bufn(vector->x[i], p);
+		if (type->halves)
+			p += vego_half_to_text(vego_vector_halves(vector)[i], p);
+		else
+			p += float_to_shortest_decimal_bufn(vector->x[i], p);
 	}
 	*p++ = ']';
 	*p = '\0';
 	PG_RETURN_CSTRING(text);
 }
 
-/* Raises 22P03 for a wrong length, 22000 or 54000 for wrong content. */
-PG_FUNCTION_INFO_V1(vego_vector_recv);
-Datum
-vego_vector_recv(PG_FUNCTION_ARGS)
-{
-	StringInfo	message = (StringInfo) PG_GETARG_POINTER(0);
-	int32		typmod = PG_GETARG_INT32(2);
-	int			bytes = message->len - message->cursor;
-	int16		dims;
-	int16		unused;
-	Vector	   *result;
+VEGO_DENSE_FUNCTION(to_text)
 
-	if (bytes < WIRE_HEADER_BYTES)
+void
+vego_wire_check_header(const VegoType *type, StringInfo message,
+					   int header_bytes)
+{
+	int			bytes = message->len - message->cursor;
+
+	if (bytes < header_bytes)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-				 errmsg("invalid binary format for type vector"),
+				 errmsg("invalid binary format for type %s", type->name),
 				 errdetail("A header of %d bytes is expected, not %d.",
-						   WIRE_HEADER_BYTES, bytes)));
-	bytes -= WIRE_HEADER_BYTES;
-	dims = (int16) pq_getmsgint(message, sizeof(int16));
-	unused = (int16) pq_getmsgint(message, sizeof(int16));
+						   header_bytes, bytes)));
+}
 
-	vego_vector_check_dims(dims, NULL);
-	vego_vector_check_typmod(dims, typmod, NULL);
+void
+vego_wire_check_rest(const VegoType *type, StringInfo message, int rest_bytes)
+{
+	int			bytes = message->len - message->cursor;
+
+	if (bytes != rest_bytes)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+				 errmsg("invalid binary format for type %s", type->name),
+				 errdetail("Behind this header, %d bytes of elements are expected, not %d.",
+						   rest_bytes, bytes)));
+}
+
+void
+vego_wire_check_unused(const VegoType *type, int unused)
+{
 	if (unused != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("expected unused to be 0, not %d", unused),
-				 errdetail("The binary format of type vector reserves it.")));
-	if (bytes != dims * (int) sizeof(float))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-				 errmsg("invalid binary format for type vector"),
-				 errdetail("With dim %d, %d bytes of elements are expected, not %d.",
-						   dims, dims * (int) sizeof(float), bytes)));
-
-	result = vego_vector_create(dims);
-	for (int i = 0; i < dims; i++)
-	{
-		result->x[i] = pq_getmsgfloat4(message);
-		vego_vector_check_element(result->x[i], NULL);
-	}
-	PG_RETURN_VECTOR_P(result);
+				 errdetail("The binary format of type %s reserves it.",
+						   type->name)));
 }
 
-PG_FUNCTION_INFO_V1(vego_vector_send);
-Datum
-vego_vector_send(PG_FUNCTION_ARGS)
+/* Raises 22P03 for a wrong length, 22000 or 54000 for wrong content. */
+static pg_attribute_always_inline Datum
+from_wire(FunctionCallInfo fcinfo, const VegoType *type)
 {
-	Vector	   *vector = PG_GETARG_VECTOR_P(0);
+	StringInfo	message = (StringInfo) PG_GETARG_POINTER(0);
+	int32		typmod = PG_GETARG_INT32(2);
+	int16		dims;
+	Vector	   *result;
+
+	vego_wire_check_header(type, message, WIRE_HEADER_BYTES);
+	dims = (int16) pq_getmsgint(message, sizeof(int16));
+	vego_wire_check_unused(type,
+						   (int16) pq_getmsgint(message, sizeof(int16)));
+	vego_type_check_dims(type, dims, NULL);
+	vego_type_check_typmod(dims, typmod, NULL);
+	vego_wire_check_rest(type, message, (int) (vego_vector_size(type, dims) -
+											   offsetof(Vector, x)));
+
+	result = vego_vector_create(type, dims);
+	for (int i = 0; i < dims; i++)
+	{
+		if (type->halves)
+			vego_vector_halves(result)[i] =
+				(VegoHalf) pq_getmsgint(message, sizeof(VegoHalf));
+		else
+			result->x[i] = pq_getmsgfloat4(message);
+		vego_type_check_element(type, vego_vector_get(type, result, i), NULL);
+	}
+	PG_RETURN_POINTER(result);
+}
+
+VEGO_DENSE_FUNCTION(from_wire)
+
+static pg_attribute_always_inline Datum
+to_wire(FunctionCallInfo fcinfo, const VegoType *type)
+{
+	Vector	   *vector = VEGO_ARGUMENT(type, 0);
 	StringInfoData message;
 
 	pq_begintypsend(&message);
-	enlargeStringInfo(&message,
-					  WIRE_HEADER_BYTES + vector->dim * (int) sizeof(float));
+	enlargeStringInfo(&message, (int) vego_vector_size(type, vector->dim));
 	pq_sendint16(&message, (uint16) vector->dim);
 	pq_sendint16(&message, 0);
 	for (int i = 0; i < vector->dim; i++)
-		pq_sendfloat4(&message, vector->x[i]);
+	{
+		if (type->halves)
+			pq_sendint16(&message, vego_vector_halves(vector)[i]);
+		else
+			pq_sendfloat4(&message, vector->x[i]);
+	}
 	PG_RETURN_BYTEA_P(pq_endtypsend(&message));
 }
 
+VEGO_DENSE_FUNCTION(to_wire)
+
 /* vector(n): the type modifier is n.  Raises 22023. */
-PG_FUNCTION_INFO_V1(vego_vector_typmod_in);
-Datum
-vego_vector_typmod_in(PG_FUNCTION_ARGS)
+static Datum
+typmod_in(FunctionCallInfo fcinfo, const VegoType *type)
 {
 	ArrayType  *modifiers = PG_GETARG_ARRAYTYPE_P(0);
 	int			count;
@@ -197,15 +232,19 @@ vego_vector_typmod_in(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid type modifier"),
-				 errhint("Type vector takes one: its dimensions.")));
+				 errhint("Type %s takes one: its dimensions.", type->name)));
 	if (values[0] < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("dimensions for type vector must be at least 1")));
-	if (values[0] > VEGO_VECTOR_MAX_DIMS)
+				 errmsg("dimensions for type %s must be at least 1",
+						type->name)));
+	if (values[0] > type->max_dims)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("dimensions for type vector cannot exceed %d",
-						VEGO_VECTOR_MAX_DIMS)));
+				 errmsg("dimensions for type %s cannot exceed %d",
+						type->name, type->max_dims)));
 	PG_RETURN_INT32(values[0]);
 }
+
+VEGO_DENSE_FUNCTION(typmod_in)
+VEGO_TYPE_FUNCTION(sparsevec, typmod_in)

@@ -11,6 +11,7 @@
 #include "am.h"
 #include "opclass.h"
 #include "options.h"
+#include "plan.h"
 
 PG_MODULE_MAGIC;
 
@@ -20,6 +21,7 @@ void
 _PG_init(void)
 {
 	vego_options_init();
+	vego_plan_init();
 }
 
 /* pg_index_column_has_property: what the server cannot tell by itself. */

@@ -30,6 +30,7 @@
 #define MAX_LENGTH 2100
 #define MAX_DIMENSIONS 16384
 #define MAX_ROWS 29
+#define MAX_CODES 7
 #define CANARY 0xA5
 #define CANARY_BYTES 64
 #define lengthof(array) (sizeof(array) / sizeof((array)[0]))
@@ -43,7 +44,7 @@ typedef struct Arena
 } Arena;
 
 /* One for each array that a kernel is given at the same time. */
-static Arena arenas[6];
+static Arena arenas[2 + MAX_CODES];
 
 #define ARENA_BYTES (1 << 20)
 #define AT_FRONT (-1)
@@ -405,6 +406,207 @@ test_cosine_sums(const VegoKernels *k, const Case *c)
 	return NULL;
 }
 
+/* ---- Halves ---- */
+
+/* The largest half, its smallest subnormal, and everything between. */
+static VegoHalf
+half_of_pattern(Pattern pattern, int i)
+{
+	switch (pattern)
+	{
+		case EXTREME:
+			return 0x7BFF;
+		case ALTERNATING:
+			return i & 1 ? 0xFBFF : 0x7BFF;
+		case TINY:
+			return (VegoHalf) (random_bits() & 0x83FF);
+		case HUGE_VALUES:
+			return (VegoHalf) (0x7800 | (random_bits() & 0x83FF));
+		default:
+			return vego_half_from_double(random_float());
+	}
+}
+
+static VegoHalf *
+half_floats(int arena, int n, const Case *c)
+{
+	VegoHalf   *p = place(arena, sizeof(VegoHalf) * n,
+						  c->shift == AT_FRONT ? AT_FRONT : c->shift * 2);
+
+	for (int i = 0; i < n; i++)
+		p[i] = half_of_pattern(c->pattern, i + arena);
+	return p;
+}
+
+static Sums
+sums_of_halves(const VegoHalf *a, const VegoHalf *b, int n)
+{
+	static float x[MAX_DIMENSIONS];
+	static float y[MAX_DIMENSIONS];
+
+	for (int i = 0; i < n; i++)
+	{
+		x[i] = vego_half_to_float(a[i]);
+		y[i] = vego_half_to_float(b[i]);
+	}
+	return sums_of(x, y, n);
+}
+
+static const char *
+test_half_sums(const VegoKernels *k, const Case *c)
+{
+	VegoHalf   *a = half_floats(0, c->n, c);
+	VegoHalf   *b = half_floats(1, c->n, c);
+	Sums		sums = sums_of_halves(a, b, c->n);
+	float		l2 = k->half_l2_squared(a, b, c->n);
+	float		dot = k->half_dot(a, b, c->n);
+	float		l1 = k->half_l1(a, b, c->n);
+	float		got[3];
+
+	k->half_cosine_sums(a, b, c->n, got);
+	if (!close_to(l2, sums.l2_squared, sums.l2_squared, c->n))
+		return fail(c, "l2: %.9g, not %.9g", l2, sums.l2_squared);
+	if (!close_to(dot, sums.dot, sums.dot_magnitude, c->n))
+		return fail(c, "dot: %.9g, not %.9g", dot, sums.dot);
+	if (!close_to(l1, sums.l1, sums.l1, c->n))
+		return fail(c, "l1: %.9g, not %.9g", l1, sums.l1);
+	if (!close_to(got[0], sums.dot, sums.dot_magnitude, c->n))
+		return fail(c, "a.b: %.9g, not %.9g", got[0], sums.dot);
+	if (!close_to(got[1], sums.aa, sums.aa, c->n))
+		return fail(c, "a.a: %.9g, not %.9g", got[1], sums.aa);
+	if (!close_to(got[2], sums.bb, sums.bb, c->n))
+		return fail(c, "b.b: %.9g, not %.9g", got[2], sums.bb);
+	return NULL;
+}
+
+/*
+ * Every half there is, as it comes: n of them a call.  What is no number stays
+ * none, whatever its bits.
+ */
+static const char *
+test_halves_to_floats(const VegoKernels *k, const Case *c)
+{
+	static unsigned next;
+	int			shift = c->shift == AT_FRONT ? AT_FRONT : c->shift * 2;
+	VegoHalf   *x = place(0, sizeof(VegoHalf) * c->n, shift);
+	float	   *out = place(1, sizeof(float) * c->n, shift);
+
+	for (int i = 0; i < c->n; i++)
+		x[i] = (VegoHalf) next++;
+	k->halves_to_floats(x, c->n, out);
+	if (!canaries_alive(1, out, sizeof(float) * c->n))
+		return fail(c, "wrote beyond its array");
+	for (int i = 0; i < c->n; i++)
+	{
+		float		expected = vego_half_to_float(x[i]);
+
+		if (memcmp(&out[i], &expected, sizeof(float)) != 0 &&
+			!(isnan(out[i]) && isnan(expected)))
+			return fail(c, "%04x: %.9g, not %.9g", x[i], out[i], expected);
+	}
+	return NULL;
+}
+
+/*
+ * Each float is a half, halfway to the next one, or beside that; the double it
+ * is made of is exact, so that rint has the last word.
+ */
+static const char *
+test_floats_to_halves(const VegoKernels *k, const Case *c)
+{
+	float	   *x = floats(0, c->n, c);
+	int			shift = c->shift == AT_FRONT ? AT_FRONT : c->shift * 2;
+	VegoHalf   *out = place(1, sizeof(VegoHalf) * c->n, shift);
+
+	for (int i = 0; i < c->n; i += 1 + (int) (random_bits() & 1))
+	{
+		VegoHalf	half = (VegoHalf) (random_bits() % 0x7C00);
+		float		low = vego_half_to_float(half);
+		float		high = half == 0x7BFF ? 65536.0f :
+			vego_half_to_float(half + 1);
+		float		between = (low + high) / 2;
+
+		x[i] = i % 4 == 0 ? low : i % 4 == 1 ? between :
+			nextafterf(between, i % 4 == 2 ? low : high);
+		if (random_bits() & 1)
+			x[i] = -x[i];
+	}
+	k->floats_to_halves(x, c->n, out);
+	if (!canaries_alive(1, out, sizeof(VegoHalf) * c->n))
+		return fail(c, "wrote beyond its array");
+	for (int i = 0; i < c->n; i++)
+	{
+		int			exponent;
+		double		unit;
+		double		nearest;
+		float		got = vego_half_to_float(out[i]);
+
+		frexp(x[i], &exponent);
+		unit = ldexp(1, exponent < -13 ? -24 : exponent - 11);
+		nearest = rint(x[i] / unit) * unit;
+		if (fabs(nearest) > VEGO_HALF_MAX)
+			nearest = copysign(INFINITY, nearest);
+		if (got != nearest || signbit(got) != signbit(x[i]))
+			return fail(c, "%.9g: %.9g, not %.9g", x[i], got, nearest);
+	}
+	return NULL;
+}
+
+static const char *
+test_add_to_sums(const VegoKernels *k, const Case *c)
+{
+	static double before[MAX_DIMENSIONS];
+	float	   *x = floats(0, c->n, c);
+	VegoHalf   *halves = half_floats(2, c->n, c);
+	int			shift = c->shift == AT_FRONT ? AT_FRONT : c->shift * 8;
+	double	   *sums = place(1, sizeof(double) * c->n, shift);
+
+	for (int i = 0; i < c->n; i++)
+		before[i] = sums[i] = random_float();
+	k->add_to_sums(x, c->n, sums);
+	k->half_add_to_sums(halves, c->n, sums);
+	if (!canaries_alive(1, sums, sizeof(double) * c->n))
+		return fail(c, "wrote beyond its array");
+	for (int i = 0; i < c->n; i++)
+	{
+		double		expected = before[i] + x[i];
+
+		expected += vego_half_to_float(halves[i]);
+		if (sums[i] != expected)
+			return fail(c, "sums[%d] is %.17g, not %.17g", i, sums[i],
+						expected);
+	}
+	return NULL;
+}
+
+/* ---- Bits ---- */
+
+static const char *
+test_bits(const VegoKernels *k, const Case *c)
+{
+	uint8_t    *a = codes(0, c->n, c);
+	uint8_t    *b = codes(1, c->n, c);
+	int32_t		shared = k->bits_shared(a, b, c->n);
+	int32_t		apart = k->bits_apart(a, b, c->n);
+	int32_t		expected_shared = 0;
+	int32_t		expected_apart = 0;
+
+	for (int i = 0; i < c->n; i++)
+		for (int bit = 0; bit < 8; bit++)
+		{
+			bool		x = a[i] >> bit & 1;
+			bool		y = b[i] >> bit & 1;
+
+			expected_shared += x && y;
+			expected_apart += x != y;
+		}
+	if (shared != expected_shared)
+		return fail(c, "%d shared, not %d", shared, expected_shared);
+	if (apart != expected_apart)
+		return fail(c, "%d apart, not %d", apart, expected_apart);
+	return NULL;
+}
+
 /* ---- Quantizing ---- */
 
 static const char *
@@ -493,37 +695,49 @@ test_quantize(const VegoKernels *k, const Case *c)
 
 /* ---- A query against a code ---- */
 
-static const char *
-test_query_dot8(const VegoKernels *k, const Case *c)
-{
-	uint8_t    *code = codes(0, c->n, c);
-	int8_t	   *high = halves(1, c->n, -127, 127, c);
-	int8_t	   *low = halves(2, c->n, -64, 63, c);
-	int64_t		got = k->query_dot8(code, high, low, c->n);
-	int64_t		expected = vego_kernels_scalar.query_dot8(code, high, low,
-														  c->n);
+typedef void (*QueryDots) (const uint8_t *const *codes, int count,
+						   const int8_t *high, const int8_t *low, int bytes,
+						   int64_t *dots);
 
-	if (got != expected)
-		return fail(c, "%lld, not %lld", (long long) got,
-					(long long) expected);
-	return NULL;
+/* Several codes, of some bytes, against one query. */
+static const char *
+test_query_dots(const Case *c, int bytes, int8_t *high, int8_t *low,
+				QueryDots kernel, QueryDots scalar)
+{
+	const uint8_t *several[MAX_CODES] = {NULL};
+	int			count = (c->n + c->shift + 1 + (int) c->pattern) %
+		(MAX_CODES + 1);
+	int64_t		got[MAX_CODES + 1];
+	int64_t		expected[MAX_CODES];
+
+	for (int i = 0; i < count; i++)
+		several[i] = codes(2 + i, bytes, c);
+	got[count] = CANARY;
+	kernel(several, count, high, low, bytes, got);
+	scalar(several, count, high, low, bytes, expected);
+	for (int i = 0; i < count; i++)
+		if (got[i] != expected[i])
+			return fail(c, "code %d of %d: %lld, not %lld", i, count,
+						(long long) got[i], (long long) expected[i]);
+	return got[count] == CANARY ? NULL : fail(c, "one result too many");
 }
 
 static const char *
-test_query_dot4(const VegoKernels *k, const Case *c)
+test_query_dots8(const VegoKernels *k, const Case *c)
+{
+	return test_query_dots(c, c->n, halves(0, c->n, -127, 127, c),
+						   halves(1, c->n, -64, 63, c),
+						   k->query_dots8, vego_kernels_scalar.query_dots8);
+}
+
+static const char *
+test_query_dots4(const VegoKernels *k, const Case *c)
 {
 	int			bytes = c->n / 2;
-	uint8_t    *code = codes(0, bytes, c);
-	int8_t	   *high = halves(1, 2 * bytes, -127, 127, c);
-	int8_t	   *low = halves(2, 2 * bytes, -64, 63, c);
-	int64_t		got = k->query_dot4(code, high, low, bytes);
-	int64_t		expected = vego_kernels_scalar.query_dot4(code, high, low,
-														  bytes);
 
-	if (got != expected)
-		return fail(c, "%lld, not %lld", (long long) got,
-					(long long) expected);
-	return NULL;
+	return test_query_dots(c, bytes, halves(0, 2 * bytes, -127, 127, c),
+						   halves(1, 2 * bytes, -64, 63, c),
+						   k->query_dots4, vego_kernels_scalar.query_dots4);
 }
 
 static const char *
@@ -755,10 +969,15 @@ static const struct
 	{"dot", test_dot},
 	{"l1", test_l1},
 	{"cosine_sums", test_cosine_sums},
+	{"half_sums", test_half_sums},
+	{"halves_to_floats", test_halves_to_floats},
+	{"floats_to_halves", test_floats_to_halves},
+	{"add_to_sums", test_add_to_sums},
+	{"bits", test_bits},
 	{"centre", test_centre},
 	{"quantize", test_quantize},
-	{"query_dot8", test_query_dot8},
-	{"query_dot4", test_query_dot4},
+	{"query_dots8", test_query_dots8},
+	{"query_dots4", test_query_dots4},
 	{"query_l1_8", test_query_l1_8},
 	{"query_l1_4", test_query_l1_4},
 	{"code_dot8", test_code_dot8},

@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "simd/half.h"
+
 /*
  * All-pairs blocks.  A block is a set of rows against VEGO_BLOCK_COLUMNS
  * columns; both are codes with one byte a dimension.
@@ -94,6 +96,27 @@ typedef struct VegoKernels
 	void		(*cosine_sums) (const float *a, const float *b, int n,
 								float sums[3]);
 
+	/* The same of halves; their sums stay in the range of a float. */
+	float		(*half_l2_squared) (const VegoHalf *a, const VegoHalf *b,
+									int n);
+	float		(*half_dot) (const VegoHalf *a, const VegoHalf *b, int n);
+	float		(*half_l1) (const VegoHalf *a, const VegoHalf *b, int n);
+	void		(*half_cosine_sums) (const VegoHalf *a, const VegoHalf *b,
+									 int n, float sums[3]);
+
+	/* To the nearest half, ties to even; infinite beyond 65504. */
+	void		(*halves_to_floats) (const VegoHalf *x, int n, float *out);
+	void		(*floats_to_halves) (const float *x, int n, VegoHalf *out);
+
+	/* sums[i] += x[i] */
+	void		(*add_to_sums) (const float *x, int n, double *sums);
+	void		(*half_add_to_sums) (const VegoHalf *x, int n, double *sums);
+
+	/* How many bits are set in both, and in only one, of two bit strings? */
+	int32_t		(*bits_shared) (const uint8_t *a, const uint8_t *b,
+								int bytes);
+	int32_t		(*bits_apart) (const uint8_t *a, const uint8_t *b, int bytes);
+
 	/*
 	 * Quantizing.  centre: out[i] = x[i] * scale - centre[i] (centre may be
 	 * NULL), and the smallest and largest of out; n >= 1.  quantize: code[i] =
@@ -108,18 +131,20 @@ typedef struct VegoKernels
 							 int64_t *squares);
 
 	/*
-	 * A query against a code.  The query is 128 * high[i] + low[i], with high
-	 * in -127..127 and low in -64..63.  Returns the exact sum of code[i] times
-	 * that; at most 16,384 dimensions.
+	 * A query against some codes.  The query is 128 * high[i] + low[i], with
+	 * high in -127..127 and low in -64..63.  dots[c] = the exact sum of
+	 * codes[c][i] times that; at most 16,384 dimensions.
 	 *
 	 * Four-bit codes hold dimension j in the low half of byte j and dimension
 	 * bytes + j in its high half; high and low then have 2 * bytes elements in
 	 * order of dimension.
 	 */
-	int64_t		(*query_dot8) (const uint8_t *code, const int8_t *high,
-							   const int8_t *low, int n);
-	int64_t		(*query_dot4) (const uint8_t *code, const int8_t *high,
-							   const int8_t *low, int bytes);
+	void		(*query_dots8) (const uint8_t *const *codes, int count,
+								const int8_t *high, const int8_t *low, int n,
+								int64_t *dots);
+	void		(*query_dots4) (const uint8_t *const *codes, int count,
+								const int8_t *high, const int8_t *low,
+								int bytes, int64_t *dots);
 
 	/* sum of |query[i] - (lo + step * code[i])|; n counts dimensions */
 	float		(*query_l1_8) (const uint8_t *code, const float *query,

@@ -1,6 +1,6 @@
 /*
  * kernels_avx2.c
- *	  The vector vocabulary of AVX2 with FMA.
+ *	  The vector vocabulary of AVX2 with FMA and F16C.
  */
 #include "simd/kernels.h"
 
@@ -13,11 +13,11 @@
 /* The packaged build targets any x86-64; only these functions go beyond. */
 #if defined(__clang__)
 #pragma clang attribute push( \
-	__attribute__((target("avx2,fma"))), \
+	__attribute__((target("avx2,fma,f16c"))), \
 	apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx2,fma")
+#pragma GCC target("avx2,fma,f16c")
 #endif
 
 #define KERNEL_TABLE vego_kernels_avx2
@@ -164,6 +164,48 @@ static ALWAYS_INLINE VF
 vf_from_ints(VI v)
 {
 	return _mm256_cvtepi32_ps(v);
+}
+
+static ALWAYS_INLINE VF
+vf_load_halves(const VegoHalf *p)
+{
+	return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *) p));
+}
+
+static ALWAYS_INLINE VF
+vf_load_halves_part(const VegoHalf *p, int count)
+{
+	VegoHalf	halves[8] = {0};
+
+	memcpy(halves, p, sizeof(VegoHalf) * (size_t) count);
+	return vf_load_halves(halves);
+}
+
+static ALWAYS_INLINE void
+vf_store_halves(VegoHalf *p, VF v)
+{
+	_mm_storeu_si128((__m128i *) p,
+					 _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
+
+static ALWAYS_INLINE void
+vf_store_halves_part(VegoHalf *p, VF v, int count)
+{
+	VegoHalf	halves[8];
+
+	vf_store_halves(halves, v);
+	memcpy(p, halves, sizeof(VegoHalf) * (size_t) count);
+}
+
+static ALWAYS_INLINE void
+vf_add_to_sums(VF v, double *sums)
+{
+	__m256d		first = _mm256_cvtps_pd(_mm256_castps256_ps128(v));
+	__m256d		second = _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1));
+
+	_mm256_storeu_pd(sums, _mm256_add_pd(_mm256_loadu_pd(sums), first));
+	_mm256_storeu_pd(sums + 4, _mm256_add_pd(_mm256_loadu_pd(sums + 4),
+											 second));
 }
 
 static ALWAYS_INLINE float
@@ -341,6 +383,33 @@ static ALWAYS_INLINE VB
 vb_high_half(VB v)
 {
 	return vb_low_half(_mm256_srli_epi16(v, 4));
+}
+
+static ALWAYS_INLINE VB
+vb_and(VB a, VB b)
+{
+	return _mm256_and_si256(a, b);
+}
+
+static ALWAYS_INLINE VB
+vb_xor(VB a, VB b)
+{
+	return _mm256_xor_si256(a, b);
+}
+
+/* Each half of a byte looks its bits up; then bytes are added by eights. */
+static ALWAYS_INLINE VI
+vi_add_bits(VI acc, VB v)
+{
+	__m256i		bits = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3,
+										1, 2, 2, 3, 2, 3, 3, 4,
+										0, 1, 1, 2, 1, 2, 2, 3,
+										1, 2, 2, 3, 2, 3, 3, 4);
+	__m256i		low = _mm256_shuffle_epi8(bits, vb_low_half(v));
+	__m256i		high = _mm256_shuffle_epi8(bits, vb_high_half(v));
+
+	return _mm256_add_epi32(acc, _mm256_sad_epu8(_mm256_add_epi8(low, high),
+												 _mm256_setzero_si256()));
 }
 
 static ALWAYS_INLINE VI

@@ -133,6 +133,43 @@ vf_from_ints(VI v)
 	return _mm512_cvtepi32_ps(v);
 }
 
+static ALWAYS_INLINE VF
+vf_load_halves(const VegoHalf *p)
+{
+	return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *) p));
+}
+
+static ALWAYS_INLINE VF
+vf_load_halves_part(const VegoHalf *p, int count)
+{
+	return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lane_mask(count), p));
+}
+
+static ALWAYS_INLINE void
+vf_store_halves(VegoHalf *p, VF v)
+{
+	_mm256_storeu_si256((__m256i *) p,
+						_mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
+
+static ALWAYS_INLINE void
+vf_store_halves_part(VegoHalf *p, VF v, int count)
+{
+	_mm256_mask_storeu_epi16(p, lane_mask(count),
+							 _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
+
+static ALWAYS_INLINE void
+vf_add_to_sums(VF v, double *sums)
+{
+	__m512d		first = _mm512_cvtps_pd(_mm512_castps512_ps256(v));
+	__m512d		second = _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1));
+
+	_mm512_storeu_pd(sums, _mm512_add_pd(_mm512_loadu_pd(sums), first));
+	_mm512_storeu_pd(sums + 8, _mm512_add_pd(_mm512_loadu_pd(sums + 8),
+											 second));
+}
+
 static ALWAYS_INLINE float
 vf_sum(VF v)
 {
@@ -268,6 +305,33 @@ static ALWAYS_INLINE VB
 vb_high_half(VB v)
 {
 	return vb_low_half(_mm512_srli_epi16(v, 4));
+}
+
+static ALWAYS_INLINE VB
+vb_and(VB a, VB b)
+{
+	return _mm512_and_si512(a, b);
+}
+
+static ALWAYS_INLINE VB
+vb_xor(VB a, VB b)
+{
+	return _mm512_xor_si512(a, b);
+}
+
+/* Each half of a byte looks its bits up; then bytes are added by eights. */
+static ALWAYS_INLINE VI
+vi_add_bits(VI acc, VB v)
+{
+	__m512i		bits = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2,
+															1, 2, 2, 3,
+															1, 2, 2, 3,
+															2, 3, 3, 4));
+	__m512i		low = _mm512_shuffle_epi8(bits, vb_low_half(v));
+	__m512i		high = _mm512_shuffle_epi8(bits, vb_high_half(v));
+
+	return _mm512_add_epi32(acc, _mm512_sad_epu8(_mm512_add_epi8(low, high),
+												 _mm512_setzero_si512()));
 }
 
 /* vpdpbusd, unlike vpdpbusds and vpmaddubsw, adds four products exactly. */

@@ -6,6 +6,9 @@
  * the operating system saves the registers.
  */
 #include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include "simd/kernels.h"
 
@@ -13,10 +16,24 @@ const VegoKernels *vego_kernels = &vego_kernels_scalar;
 
 #if defined(__x86_64__)
 
+/* Older compilers cannot ask for it by name. */
+static bool
+cpu_has_f16c(void)
+{
+	unsigned	eax,
+				ebx,
+				ecx,
+				edx;
+
+	return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 &&
+		(ecx & bit_F16C) != 0;
+}
+
 static bool
 cpu_has_avx2(void)
 {
-	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+		cpu_has_f16c();
 }
 
 static bool

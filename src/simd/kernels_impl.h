@@ -17,6 +17,9 @@
  * vf_merge		 (v, rest, count): the first count lanes of v, then rest's
  * vf_below		 (v, w): one bit for each lane where v < w
  * vf_from_ints	 from VI
+ * vf_load_halves, vf_store_halves
+ *				 FLOAT_LANES halves in memory, rounded to nearest when stored
+ * vf_add_to_sums (v, sums): adds each lane to a double in memory
  *
  * vi_zero, vi_load, vi_add, vi_sub
  *				 what they say
@@ -32,6 +35,9 @@
  * vb_load		 BYTE_LANES bytes, signed or not
  * vb_low_half, vb_high_half
  *				 the four-bit halves of each byte
+ * vb_and, vb_xor
+ *				 what they say
+ * vi_add_bits	 (acc, v): acc + the number of bits set in v
  * vi_dot		 (acc, u, s): acc + the products of unsigned and signed bytes
  * vi_dot_small	 the same, when two neighbouring products add up to no more
  *				 than an int16 holds
@@ -53,10 +59,32 @@
  * is, 255 * 255 * 16384 < 2^31.
  */
 
-/* Accumulates over two arrays of floats, whatever it is that step adds. */
+/* What an array holds in memory; in registers, all are floats. */
+typedef enum Elements
+{
+	FLOATS,
+	HALVES
+} Elements;
+
+static ALWAYS_INLINE VF
+load(const Elements kind, const void *x, int i)
+{
+	return kind == HALVES ? vf_load_halves((const VegoHalf *) x + i) :
+		vf_load((const float *) x + i);
+}
+
+static ALWAYS_INLINE VF
+load_part(const Elements kind, const void *x, int i, int count)
+{
+	return kind == HALVES ?
+		vf_load_halves_part((const VegoHalf *) x + i, count) :
+		vf_load_part((const float *) x + i, count);
+}
+
+/* Accumulates over two arrays, whatever it is that step adds. */
 static ALWAYS_INLINE float
-reduce_floats(const float *a, const float *b, int n,
-			  VF (*step) (VF acc, VF x, VF y))
+reduce(const Elements kind, const void *a, const void *b, int n,
+	   VF (*step) (VF acc, VF x, VF y))
 {
 	VF			acc0 = vf_zero();
 	VF			acc1 = vf_zero();
@@ -66,19 +94,19 @@ reduce_floats(const float *a, const float *b, int n,
 
 	for (; i + 4 * FLOAT_LANES <= n; i += 4 * FLOAT_LANES)
 	{
-		acc0 = step(acc0, vf_load(a + i), vf_load(b + i));
-		acc1 = step(acc1, vf_load(a + i + FLOAT_LANES),
-					vf_load(b + i + FLOAT_LANES));
-		acc2 = step(acc2, vf_load(a + i + 2 * FLOAT_LANES),
-					vf_load(b + i + 2 * FLOAT_LANES));
-		acc3 = step(acc3, vf_load(a + i + 3 * FLOAT_LANES),
-					vf_load(b + i + 3 * FLOAT_LANES));
+		acc0 = step(acc0, load(kind, a, i), load(kind, b, i));
+		acc1 = step(acc1, load(kind, a, i + FLOAT_LANES),
+					load(kind, b, i + FLOAT_LANES));
+		acc2 = step(acc2, load(kind, a, i + 2 * FLOAT_LANES),
+					load(kind, b, i + 2 * FLOAT_LANES));
+		acc3 = step(acc3, load(kind, a, i + 3 * FLOAT_LANES),
+					load(kind, b, i + 3 * FLOAT_LANES));
 	}
 	for (; i + FLOAT_LANES <= n; i += FLOAT_LANES)
-		acc0 = step(acc0, vf_load(a + i), vf_load(b + i));
+		acc0 = step(acc0, load(kind, a, i), load(kind, b, i));
 	if (i < n)
-		acc1 = step(acc1, vf_load_part(a + i, n - i),
-					vf_load_part(b + i, n - i));
+		acc1 = step(acc1, load_part(kind, a, i, n - i),
+					load_part(kind, b, i, n - i));
 
 	return vf_sum(vf_add(vf_add(acc0, acc1), vf_add(acc2, acc3)));
 }
@@ -106,19 +134,37 @@ l1_step(VF acc, VF x, VF y)
 static float
 l2_squared(const float *a, const float *b, int n)
 {
-	return reduce_floats(a, b, n, l2_step);
+	return reduce(FLOATS, a, b, n, l2_step);
 }
 
 static float
 dot(const float *a, const float *b, int n)
 {
-	return reduce_floats(a, b, n, dot_step);
+	return reduce(FLOATS, a, b, n, dot_step);
 }
 
 static float
 l1(const float *a, const float *b, int n)
 {
-	return reduce_floats(a, b, n, l1_step);
+	return reduce(FLOATS, a, b, n, l1_step);
+}
+
+static float
+half_l2_squared(const VegoHalf *a, const VegoHalf *b, int n)
+{
+	return reduce(HALVES, a, b, n, l2_step);
+}
+
+static float
+half_dot(const VegoHalf *a, const VegoHalf *b, int n)
+{
+	return reduce(HALVES, a, b, n, dot_step);
+}
+
+static float
+half_l1(const VegoHalf *a, const VegoHalf *b, int n)
+{
+	return reduce(HALVES, a, b, n, l1_step);
 }
 
 typedef struct CosineSums
@@ -137,8 +183,9 @@ cosine_step(CosineSums acc, VF x, VF y)
 	return acc;
 }
 
-static void
-cosine_sums(const float *a, const float *b, int n, float sums[3])
+static ALWAYS_INLINE void
+reduce_cosine(const Elements kind, const void *a, const void *b, int n,
+			  float sums[3])
 {
 	CosineSums	acc0 = {vf_zero(), vf_zero(), vf_zero()};
 	CosineSums	acc1 = acc0;
@@ -146,19 +193,117 @@ cosine_sums(const float *a, const float *b, int n, float sums[3])
 
 	for (; i + 2 * FLOAT_LANES <= n; i += 2 * FLOAT_LANES)
 	{
-		acc0 = cosine_step(acc0, vf_load(a + i), vf_load(b + i));
-		acc1 = cosine_step(acc1, vf_load(a + i + FLOAT_LANES),
-						   vf_load(b + i + FLOAT_LANES));
+		acc0 = cosine_step(acc0, load(kind, a, i), load(kind, b, i));
+		acc1 = cosine_step(acc1, load(kind, a, i + FLOAT_LANES),
+						   load(kind, b, i + FLOAT_LANES));
 	}
 	for (; i + FLOAT_LANES <= n; i += FLOAT_LANES)
-		acc0 = cosine_step(acc0, vf_load(a + i), vf_load(b + i));
+		acc0 = cosine_step(acc0, load(kind, a, i), load(kind, b, i));
 	if (i < n)
-		acc1 = cosine_step(acc1, vf_load_part(a + i, n - i),
-						   vf_load_part(b + i, n - i));
+		acc1 = cosine_step(acc1, load_part(kind, a, i, n - i),
+						   load_part(kind, b, i, n - i));
 
 	sums[0] = vf_sum(vf_add(acc0.ab, acc1.ab));
 	sums[1] = vf_sum(vf_add(acc0.aa, acc1.aa));
 	sums[2] = vf_sum(vf_add(acc0.bb, acc1.bb));
+}
+
+static void
+cosine_sums(const float *a, const float *b, int n, float sums[3])
+{
+	reduce_cosine(FLOATS, a, b, n, sums);
+}
+
+static void
+half_cosine_sums(const VegoHalf *a, const VegoHalf *b, int n, float sums[3])
+{
+	reduce_cosine(HALVES, a, b, n, sums);
+}
+
+static void
+halves_to_floats(const VegoHalf *x, int n, float *out)
+{
+	int			i = 0;
+
+	for (; i + FLOAT_LANES <= n; i += FLOAT_LANES)
+		vf_store(out + i, vf_load_halves(x + i));
+	if (i < n)
+		vf_store_part(out + i, vf_load_halves_part(x + i, n - i), n - i);
+}
+
+static void
+floats_to_halves(const float *x, int n, VegoHalf *out)
+{
+	int			i = 0;
+
+	for (; i + FLOAT_LANES <= n; i += FLOAT_LANES)
+		vf_store_halves(out + i, vf_load(x + i));
+	if (i < n)
+		vf_store_halves_part(out + i, vf_load_part(x + i, n - i), n - i);
+}
+
+static ALWAYS_INLINE void
+accumulate(const Elements kind, const void *x, int n, double *sums)
+{
+	int			i = 0;
+
+	for (; i + FLOAT_LANES <= n; i += FLOAT_LANES)
+		vf_add_to_sums(load(kind, x, i), sums + i);
+	if (i < n)
+	{
+		float		rest[FLOAT_LANES];
+
+		vf_store(rest, load_part(kind, x, i, n - i));
+		for (int lane = 0; i < n; i++, lane++)
+			sums[i] += rest[lane];
+	}
+}
+
+static void
+add_to_sums(const float *x, int n, double *sums)
+{
+	accumulate(FLOATS, x, n, sums);
+}
+
+static void
+half_add_to_sums(const VegoHalf *x, int n, double *sums)
+{
+	accumulate(HALVES, x, n, sums);
+}
+
+/* The bits set in what meet makes of two bit strings; 0 must give 0. */
+static ALWAYS_INLINE int32_t
+count_bits(const uint8_t *a, const uint8_t *b, int bytes,
+		   VB (*meet) (VB x, VB y))
+{
+	VI			acc0 = vi_zero();
+	VI			acc1 = vi_zero();
+	int			i = 0;
+
+	for (; i + 2 * BYTE_LANES <= bytes; i += 2 * BYTE_LANES)
+	{
+		acc0 = vi_add_bits(acc0, meet(vb_load(a + i), vb_load(b + i)));
+		acc1 = vi_add_bits(acc1, meet(vb_load(a + i + BYTE_LANES),
+									  vb_load(b + i + BYTE_LANES)));
+	}
+	for (; i + BYTE_LANES <= bytes; i += BYTE_LANES)
+		acc0 = vi_add_bits(acc0, meet(vb_load(a + i), vb_load(b + i)));
+	if (i < bytes)
+		acc1 = vi_add_bits(acc1, meet(vb_load_part(a + i, bytes - i),
+									  vb_load_part(b + i, bytes - i)));
+	return vi_sum(vi_add(acc0, acc1));
+}
+
+static int32_t
+bits_shared(const uint8_t *a, const uint8_t *b, int bytes)
+{
+	return count_bits(a, b, bytes, vb_and);
+}
+
+static int32_t
+bits_apart(const uint8_t *a, const uint8_t *b, int bytes)
+{
+	return count_bits(a, b, bytes, vb_xor);
 }
 
 static void
@@ -260,67 +405,125 @@ query_step4(QuerySums acc, VB code, VB high, VB low)
 	return acc;
 }
 
-static int64_t
-query_dot8(const uint8_t *code, const int8_t *high, const int8_t *low, int n)
+/*
+ * Several codes at a time, so that the query is loaded once for all of them
+ * and their chains of additions overlap.
+ */
+#define QUERY_CODES 4
+
+static ALWAYS_INLINE void
+query_tile8(const int count, const uint8_t *const *codes, const int8_t *high,
+			const int8_t *low, int n, int64_t *dots)
 {
-	QuerySums	acc0 = {vi_zero(), vi_zero()};
-	QuerySums	acc1 = acc0;
+	QuerySums	acc[QUERY_CODES];
 	int			i = 0;
 
-	for (; i + 2 * BYTE_LANES <= n; i += 2 * BYTE_LANES)
-	{
-		acc0 = query_step8(acc0, vb_load(code + i), vb_load(high + i),
-						   vb_load(low + i));
-		acc1 = query_step8(acc1, vb_load(code + i + BYTE_LANES),
-						   vb_load(high + i + BYTE_LANES),
-						   vb_load(low + i + BYTE_LANES));
-	}
+#pragma GCC unroll 4
+	for (int c = 0; c < count; c++)
+		acc[c].high = acc[c].low = vi_zero();
 	for (; i + BYTE_LANES <= n; i += BYTE_LANES)
-		acc0 = query_step8(acc0, vb_load(code + i), vb_load(high + i),
-						   vb_load(low + i));
-	if (i < n)
-		acc1 = query_step8(acc1, vb_load_part(code + i, n - i),
-						   vb_load_part(high + i, n - i),
-						   vb_load_part(low + i, n - i));
+	{
+		VB			high_bytes = vb_load(high + i);
+		VB			low_bytes = vb_load(low + i);
 
-	return vi_sum_query(vi_add(acc0.high, acc1.high),
-						vi_add(acc0.low, acc1.low));
+#pragma GCC unroll 4
+		for (int c = 0; c < count; c++)
+			acc[c] = query_step8(acc[c], vb_load(codes[c] + i), high_bytes,
+								 low_bytes);
+	}
+	if (i < n)
+	{
+		VB			high_bytes = vb_load_part(high + i, n - i);
+		VB			low_bytes = vb_load_part(low + i, n - i);
+
+#pragma GCC unroll 4
+		for (int c = 0; c < count; c++)
+			acc[c] = query_step8(acc[c], vb_load_part(codes[c] + i, n - i),
+								 high_bytes, low_bytes);
+	}
+#pragma GCC unroll 4
+	for (int c = 0; c < count; c++)
+		dots[c] = vi_sum_query(acc[c].high, acc[c].low);
 }
 
-static int64_t
-query_dot4(const uint8_t *code, const int8_t *high, const int8_t *low,
-		   int bytes)
+static ALWAYS_INLINE void
+query_tile4(const int count, const uint8_t *const *codes, const int8_t *high,
+			const int8_t *low, int bytes, int64_t *dots)
 {
-	QuerySums	acc0 = {vi_zero(), vi_zero()};
-	QuerySums	acc1 = acc0;
+	QuerySums	acc[QUERY_CODES];
 	int			i = 0;
 
+#pragma GCC unroll 4
+	for (int c = 0; c < count; c++)
+		acc[c].high = acc[c].low = vi_zero();
 	for (; i + BYTE_LANES <= bytes; i += BYTE_LANES)
 	{
-		VB			codes = vb_load(code + i);
+		VB			high0 = vb_load(high + i);
+		VB			low0 = vb_load(low + i);
+		VB			high1 = vb_load(high + bytes + i);
+		VB			low1 = vb_load(low + bytes + i);
 
-		acc0 = query_step4(acc0, vb_low_half(codes), vb_load(high + i),
-						   vb_load(low + i));
-		acc1 = query_step4(acc1, vb_high_half(codes),
-						   vb_load(high + bytes + i),
-						   vb_load(low + bytes + i));
+#pragma GCC unroll 4
+		for (int c = 0; c < count; c++)
+		{
+			VB			both = vb_load(codes[c] + i);
+
+			acc[c] = query_step4(acc[c], vb_low_half(both), high0, low0);
+			acc[c] = query_step4(acc[c], vb_high_half(both), high1, low1);
+		}
 	}
 	if (i < bytes)
 	{
 		int			rest = bytes - i;
-		VB			codes = vb_load_part(code + i, rest);
+		VB			high0 = vb_load_part(high + i, rest);
+		VB			low0 = vb_load_part(low + i, rest);
+		VB			high1 = vb_load_part(high + bytes + i, rest);
+		VB			low1 = vb_load_part(low + bytes + i, rest);
 
-		acc0 = query_step4(acc0, vb_low_half(codes),
-						   vb_load_part(high + i, rest),
-						   vb_load_part(low + i, rest));
-		acc1 = query_step4(acc1, vb_high_half(codes),
-						   vb_load_part(high + bytes + i, rest),
-						   vb_load_part(low + bytes + i, rest));
+#pragma GCC unroll 4
+		for (int c = 0; c < count; c++)
+		{
+			VB			both = vb_load_part(codes[c] + i, rest);
+
+			acc[c] = query_step4(acc[c], vb_low_half(both), high0, low0);
+			acc[c] = query_step4(acc[c], vb_high_half(both), high1, low1);
+		}
 	}
-
-	return vi_sum_query(vi_add(acc0.high, acc1.high),
-						vi_add(acc0.low, acc1.low));
+#pragma GCC unroll 4
+	for (int c = 0; c < count; c++)
+		dots[c] = vi_sum_query(acc[c].high, acc[c].low);
 }
+
+/* Tiles of constant size, for which the compiler keeps all in registers. */
+#define TAKE_QUERY_TILES(tile) \
+	for (; count >= QUERY_CODES; count -= QUERY_CODES) \
+	{ \
+		tile(QUERY_CODES, codes, high, low, n, dots); \
+		codes += QUERY_CODES; \
+		dots += QUERY_CODES; \
+	} \
+	if (count == 3) \
+		tile(3, codes, high, low, n, dots); \
+	else if (count == 2) \
+		tile(2, codes, high, low, n, dots); \
+	else if (count == 1) \
+		tile(1, codes, high, low, n, dots);
+
+static void
+query_dots8(const uint8_t *const *codes, int count, const int8_t *high,
+			const int8_t *low, int n, int64_t *dots)
+{
+	TAKE_QUERY_TILES(query_tile8)
+}
+
+static void
+query_dots4(const uint8_t *const *codes, int count, const int8_t *high,
+			const int8_t *low, int n, int64_t *dots)
+{
+	TAKE_QUERY_TILES(query_tile4)
+}
+
+#undef TAKE_QUERY_TILES
 
 static ALWAYS_INLINE VI
 whole_byte(VI bytes)
@@ -526,10 +729,20 @@ const VegoKernels KERNEL_TABLE = {
 	.dot = dot,
 	.l1 = l1,
 	.cosine_sums = cosine_sums,
+	.half_l2_squared = half_l2_squared,
+	.half_dot = half_dot,
+	.half_l1 = half_l1,
+	.half_cosine_sums = half_cosine_sums,
+	.halves_to_floats = halves_to_floats,
+	.floats_to_halves = floats_to_halves,
+	.add_to_sums = add_to_sums,
+	.half_add_to_sums = half_add_to_sums,
+	.bits_shared = bits_shared,
+	.bits_apart = bits_apart,
 	.centre = centre,
 	.quantize = quantize,
-	.query_dot8 = query_dot8,
-	.query_dot4 = query_dot4,
+	.query_dots8 = query_dots8,
+	.query_dots4 = query_dots4,
 	.query_l1_8 = query_l1_8,
 	.query_l1_4 = query_l1_4,
 	.code_dot8 = code_dot8,
@@ -544,4 +757,5 @@ const VegoKernels KERNEL_TABLE = {
 #undef FLOAT_LANES
 #undef BYTE_LANES
 #undef BLOCK_ROWS
+#undef QUERY_CODES
 #undef ALWAYS_INLINE

@@ -140,6 +140,46 @@ vf_from_ints(VI v)
 	return vcvtq_f32_s32(v);
 }
 
+static ALWAYS_INLINE VF
+vf_load_halves(const VegoHalf *p)
+{
+	return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+}
+
+static ALWAYS_INLINE VF
+vf_load_halves_part(const VegoHalf *p, int count)
+{
+	VegoHalf	halves[4] = {0};
+
+	memcpy(halves, p, sizeof(VegoHalf) * (size_t) count);
+	return vf_load_halves(halves);
+}
+
+static ALWAYS_INLINE void
+vf_store_halves(VegoHalf *p, VF v)
+{
+	vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(v)));
+}
+
+static ALWAYS_INLINE void
+vf_store_halves_part(VegoHalf *p, VF v, int count)
+{
+	VegoHalf	halves[4];
+
+	vf_store_halves(halves, v);
+	memcpy(p, halves, sizeof(VegoHalf) * (size_t) count);
+}
+
+static ALWAYS_INLINE void
+vf_add_to_sums(VF v, double *sums)
+{
+	float64x2_t first = vcvt_f64_f32(vget_low_f32(v));
+	float64x2_t second = vcvt_high_f64_f32(v);
+
+	vst1q_f64(sums, vaddq_f64(vld1q_f64(sums), first));
+	vst1q_f64(sums + 2, vaddq_f64(vld1q_f64(sums + 2), second));
+}
+
 static ALWAYS_INLINE float
 vf_sum(VF v)
 {
@@ -292,6 +332,27 @@ static ALWAYS_INLINE VB
 vb_high_half(VB v)
 {
 	return vshrq_n_u8(v, 4);
+}
+
+static ALWAYS_INLINE VB
+vb_and(VB a, VB b)
+{
+	return vandq_u8(a, b);
+}
+
+static ALWAYS_INLINE VB
+vb_xor(VB a, VB b)
+{
+	return veorq_u8(a, b);
+}
+
+static ALWAYS_INLINE VI
+vi_add_bits(VI acc, VB v)
+{
+	uint16x8_t	pairs = vpaddlq_u8(vcntq_u8(v));
+
+	return vreinterpretq_s32_u32(vpadalq_u16(vreinterpretq_u32_s32(acc),
+											 pairs));
 }
 
 static ALWAYS_INLINE VI

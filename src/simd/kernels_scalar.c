@@ -48,6 +48,98 @@ cosine_sums(const float *a, const float *b, int n, float sums[3])
 	sums[2] = dot(b, b, n);
 }
 
+static float
+half_l2_squared(const VegoHalf *a, const VegoHalf *b, int n)
+{
+	float		sum = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		float		difference = vego_half_to_float(a[i]) -
+			vego_half_to_float(b[i]);
+
+		sum += difference * difference;
+	}
+	return sum;
+}
+
+static float
+half_dot(const VegoHalf *a, const VegoHalf *b, int n)
+{
+	float		sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += vego_half_to_float(a[i]) * vego_half_to_float(b[i]);
+	return sum;
+}
+
+static float
+half_l1(const VegoHalf *a, const VegoHalf *b, int n)
+{
+	float		sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += __builtin_fabsf(vego_half_to_float(a[i]) -
+							   vego_half_to_float(b[i]));
+	return sum;
+}
+
+static void
+half_cosine_sums(const VegoHalf *a, const VegoHalf *b, int n, float sums[3])
+{
+	sums[0] = half_dot(a, b, n);
+	sums[1] = half_dot(a, a, n);
+	sums[2] = half_dot(b, b, n);
+}
+
+static void
+halves_to_floats(const VegoHalf *x, int n, float *out)
+{
+	for (int i = 0; i < n; i++)
+		out[i] = vego_half_to_float(x[i]);
+}
+
+static void
+floats_to_halves(const float *x, int n, VegoHalf *out)
+{
+	for (int i = 0; i < n; i++)
+		out[i] = vego_half_from_double(x[i]);
+}
+
+static void
+add_to_sums(const float *x, int n, double *sums)
+{
+	for (int i = 0; i < n; i++)
+		sums[i] += x[i];
+}
+
+static void
+half_add_to_sums(const VegoHalf *x, int n, double *sums)
+{
+	for (int i = 0; i < n; i++)
+		sums[i] += vego_half_to_float(x[i]);
+}
+
+static int32_t
+bits_shared(const uint8_t *a, const uint8_t *b, int bytes)
+{
+	int32_t		count = 0;
+
+	for (int i = 0; i < bytes; i++)
+		count += __builtin_popcount(a[i] & b[i]);
+	return count;
+}
+
+static int32_t
+bits_apart(const uint8_t *a, const uint8_t *b, int bytes)
+{
+	int32_t		count = 0;
+
+	for (int i = 0; i < bytes; i++)
+		count += __builtin_popcount(a[i] ^ b[i]);
+	return count;
+}
+
 static void
 centre(const float *x, const float *centre, float scale, int n, float *out,
 	   float *smallest, float *largest)
@@ -98,28 +190,37 @@ quantize(const float *x, int n, float lo, float inverse_step, int top,
 	return sum;
 }
 
-static int64_t
-query_dot8(const uint8_t *code, const int8_t *high, const int8_t *low, int n)
+static void
+query_dots8(const uint8_t *const *codes, int count, const int8_t *high,
+			const int8_t *low, int n, int64_t *dots)
 {
-	int64_t		sum = 0;
+	for (int c = 0; c < count; c++)
+	{
+		const uint8_t *code = codes[c];
+		int64_t		sum = 0;
 
-	for (int i = 0; i < n; i++)
-		sum += code[i] * (128 * high[i] + low[i]);
-	return sum;
+		for (int i = 0; i < n; i++)
+			sum += code[i] * (128 * high[i] + low[i]);
+		dots[c] = sum;
+	}
 }
 
-static int64_t
-query_dot4(const uint8_t *code, const int8_t *high, const int8_t *low,
-		   int bytes)
+static void
+query_dots4(const uint8_t *const *codes, int count, const int8_t *high,
+			const int8_t *low, int bytes, int64_t *dots)
 {
-	int64_t		sum = 0;
-
-	for (int i = 0; i < bytes; i++)
+	for (int c = 0; c < count; c++)
 	{
-		sum += (code[i] & 15) * (128 * high[i] + low[i]);
-		sum += (code[i] >> 4) * (128 * high[bytes + i] + low[bytes + i]);
+		const uint8_t *code = codes[c];
+		int64_t		sum = 0;
+
+		for (int i = 0; i < bytes; i++)
+		{
+			sum += (code[i] & 15) * (128 * high[i] + low[i]);
+			sum += (code[i] >> 4) * (128 * high[bytes + i] + low[bytes + i]);
+		}
+		dots[c] = sum;
 	}
-	return sum;
 }
 
 static float
@@ -234,10 +335,20 @@ const VegoKernels vego_kernels_scalar = {
 	.dot = dot,
 	.l1 = l1,
 	.cosine_sums = cosine_sums,
+	.half_l2_squared = half_l2_squared,
+	.half_dot = half_dot,
+	.half_l1 = half_l1,
+	.half_cosine_sums = half_cosine_sums,
+	.halves_to_floats = halves_to_floats,
+	.floats_to_halves = floats_to_halves,
+	.add_to_sums = add_to_sums,
+	.half_add_to_sums = half_add_to_sums,
+	.bits_shared = bits_shared,
+	.bits_apart = bits_apart,
 	.centre = centre,
 	.quantize = quantize,
-	.query_dot8 = query_dot8,
-	.query_dot4 = query_dot4,
+	.query_dots8 = query_dots8,
+	.query_dots4 = query_dots4,
 	.query_l1_8 = query_l1_8,
 	.query_l1_4 = query_l1_4,
 	.code_dot8 = code_dot8,

@@ -163,7 +163,7 @@ my $locks = 0;
 # in the phases first, and then at any moment; short ones are not always met
 my @ways = (
 	(map { "phase $_" } 'scanning', 'partitioning', 'choosing', 'linking',
-		'attaching', 'upper', 'writing', 'logging'),
+		'attaching', 'upper', 'writing'),
 	('cancel') x 6, ('timeout') x 2);
 
 foreach my $way (@ways)

@@ -35,8 +35,8 @@ my $searches = q{
 		LATERAL (SELECT id, d, row_number() OVER () AS place FROM
 			(SELECT id, v <-> q AS d FROM items ORDER BY v <-> q LIMIT 20) x) y};
 my $counters = q{
-	SELECT ranked_by_hint, ranked_by_pin, reads, searches, rows_fetched,
-		rows_returned, rows_withheld FROM vego_stats('items_v')};
+	SELECT ranked_by_hint, ranked_by_pin, reads, pins, expanded, searches,
+		rows_fetched, rows_returned, rows_withheld FROM vego_stats('items_v')};
 my @out = split /\n/, $node->safe_psql('postgres', qq{
 	SET enable_seqscan = off;
 	$searches; $counters;
@@ -45,17 +45,26 @@ my @out = split /\n/, $node->safe_psql('postgres', qq{
 	$searches; $counters});
 my ($hinted_answer, $pinned_answer) = @out[ 2, 4 ];
 my @at = map { [ split /\|/ ] } @out[ 1, 3, 5 ];
-my @hinted = map { $at[1][$_] - $at[0][$_] } 0 .. 6;
-my @pinned = map { $at[2][$_] - $at[1][$_] } 0 .. 6;
+my @hinted = map { $at[1][$_] - $at[0][$_] } 0 .. 8;
+my @pinned = map { $at[2][$_] - $at[1][$_] } 0 .. 8;
 my $share = $hinted[0] / ($hinted[0] + $hinted[1] || 1);
 
-diag(sprintf '%.1f nodes scored a search, %.3f %% of them by hint; %.1f read',
-	($hinted[0] + $hinted[1]) / 1000, 100 * $share, $hinted[2] / 1000);
+diag(sprintf '%.1f nodes scored a search, %.3f %% of them by hint; '
+	  . '%.1f expanded, %.1f read', ($hinted[0] + $hinted[1]) / 1000,
+	100 * $share, $hinted[4] / 1000, $hinted[2] / 1000);
 cmp_ok($hinted[0], '>', 100_000, 'searches score nodes');
 cmp_ok($share, '>', 0.99, 'nearly all nodes are scored by hint');
+is($hinted[3], $hinted[1] + $hinted[2], 'a pin for each that is not');
+
+# What is read: the nodes whose rows are fetched, and one in eight, so that
+# the index keeps its place in the cache.
+cmp_ok($hinted[2], '>=', $hinted[6] + $hinted[4] / 9, 'enough nodes are read');
+cmp_ok($hinted[2], '<=', $hinted[6] + $hinted[4] / 7 + 1000,
+	'few others are read');
 is($pinned[0], 0, 'pinned_reads: no hints');
 is($pinned[1], $hinted[0] + $hinted[1], 'pinned_reads: as many nodes scored');
-is("@pinned[2..6]", "@hinted[2..6]", 'pinned_reads: the same work otherwise');
+is($pinned[2], $pinned[4] + $pinned[6], 'pinned_reads: all expanded are read');
+is("@pinned[4..8]", "@hinted[4..8]", 'pinned_reads: the same work otherwise');
 is($pinned_answer, $hinted_answer, 'pinned_reads: the same answers');
 is($out[0], $hinted_answer, 'the first searches gave the same answers');
 
