@@ -62,9 +62,32 @@ new_page(Relation index, ForkNumber fork, int kind)
 }
 
 /*
- * The meta pages.  Those of an init fork are logged even though the relation is
- * not: a crash must find them.
+ * Fills in a meta page, which is locked, and releases it.  Those of an init fork
+ * are logged even though the relation is not: a crash must find them.
  */
+static void
+fill_meta(Relation index, ForkNumber fork, Buffer buffer, const VegoMeta *meta,
+		  const float *centre)
+{
+	BlockNumber block = BufferGetBlockNumber(buffer);
+	Page		page = BufferGetPage(buffer);
+	VegoCentrePart part = vego_centre_part(meta->dims, block);
+
+	START_CRIT_SECTION();
+	vego_page_init(page, VEGO_PAGE_META);
+	if (block == 0)
+		memcpy(vego_page_meta(page), meta, sizeof(VegoMeta));
+	if (centre)
+		memcpy((char *) page + part.offset, centre + part.first,
+			   part.count * sizeof(float));
+	((PageHeader) page)->pd_lower = part.offset + part.count * sizeof(float);
+	MarkBufferDirty(buffer);
+	if (fork == INIT_FORKNUM || RelationNeedsWAL(index))
+		log_newpage_buffer(buffer, true);
+	END_CRIT_SECTION();
+	UnlockReleaseBuffer(buffer);
+}
+
 static void
 write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
 		   const float *centre)
@@ -74,24 +97,9 @@ write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
 
 	do
 	{
-		Buffer		buffer = new_page(index, fork, VEGO_PAGE_META);
-		Page		page = BufferGetPage(buffer);
-
-		part = vego_centre_part(meta->dims, block);
-		START_CRIT_SECTION();
-		if (block == 0)
-			memcpy(vego_page_meta(page), meta, sizeof(VegoMeta));
-		if (centre)
-			memcpy((char *) page + part.offset, centre + part.first,
-				   part.count * sizeof(float));
-		((PageHeader) page)->pd_lower = part.offset +
-			part.count * sizeof(float);
-		MarkBufferDirty(buffer);
-		if (fork == INIT_FORKNUM || RelationNeedsWAL(index))
-			log_newpage_buffer(buffer, true);
-		END_CRIT_SECTION();
-		UnlockReleaseBuffer(buffer);
-		block++;
+		part = vego_centre_part(meta->dims, block++);
+		fill_meta(index, fork, new_page(index, fork, VEGO_PAGE_META), meta,
+				  centre);
 	} while (part.first + part.count < meta->dims);
 }
 
@@ -129,16 +137,11 @@ void
 vego_build_write_entry(VegoBuild *build)
 {
 	VegoMeta	meta = make_meta(build);
-	Buffer		buffer = ReadBuffer(build->index, 0);
 
-	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	START_CRIT_SECTION();
-	*vego_page_meta(BufferGetPage(buffer)) = meta;
-	MarkBufferDirty(buffer);
-	if (RelationNeedsWAL(build->index))
-		log_newpage_buffer(buffer, true);
-	END_CRIT_SECTION();
-	UnlockReleaseBuffer(buffer);
+	fill_meta(build->index, MAIN_FORKNUM,
+			  ReadBufferExtended(build->index, MAIN_FORKNUM, 0,
+								 RBM_ZERO_AND_LOCK, NULL),
+			  &meta, build->centre);
 }
 
 /* Fills in the slot of a node of a level. */
