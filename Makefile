@@ -30,6 +30,7 @@ OBJS = \
 	src/code.o \
 	src/copies.o \
 	src/cost.o \
+	src/cost_distance.o \
 	src/distance.o \
 	src/float_text.o \
 	src/graph.o \
@@ -102,6 +103,7 @@ REGRESS = \
 	index_errors \
 	index_ddl \
 	index_vacuum \
+	index_cost \
 	index_order \
 	index_plan \
 	index_values \

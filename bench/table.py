@@ -122,15 +122,15 @@ class Row:
             return False
         return ratio > 1 if self.better == "share" else ratio < 1
 
-    def line(self):
+    def line(self, rivals):
         def times(rival):
             ratio = self.ratio(rival)
             return "" if ratio is None else \
                 f"{ratio:.2f} x" if ratio < 10 else f"{ratio:.0f} x"
         cells = [self.what, self.number(self.vego)]
         cells += [self.number(self.rivals[rival])
-                  if rival in self.rivals else "" for rival in RIVALS]
-        cells += [times("pgvector"), times("hnswlib")]
+                  if rival in self.rivals else "" for rival in rivals]
+        cells += [times(rival) for rival in rivals[:2]]
         return "| " + " | ".join(cells) + " |"
 
 
@@ -280,14 +280,17 @@ def write_rows(results):
         values = {s: median(results.values(figure, data, s, settings))
                   for s in ("vego", "pgvector")}
         what = figure.removeprefix("write_").replace("_", " ")
+        if figure == "write_inserts":
+            continue
         better = "share" if "bytes" in what else \
             "more" if "per s" in what or "recall" in what else "less"
         yield Row(f"{data}, {settings}: {what}", values.pop("vego"), values,
-                  better, 2)
+                  better, 4 if "recall" in what else 0)
 
 
-def raw_lines(results):
-    """Raw bytes over index bytes, and what 4 bits cost in speed."""
+def own_lines(results):
+    """Raw bytes over index bytes, what 4 bits cost in speed, and what a
+    second process is worth."""
     for data in results.data_sets():
         own = results.values("build_s", data)
         if not own:
@@ -308,6 +311,28 @@ def raw_lines(results):
                                           f"workers={n}")) for n in (0, 1))
         if one and two:
             yield f"{data}: build by 1 process over build by 2", one / two
+
+
+def limited_lines(results):
+    """Builds with little memory over builds with enough."""
+    kinds = {}
+    for f in results.figures:
+        if f["figure"] == "limited_build_s":
+            kinds.setdefault((f["data"], f["system"]), {}).setdefault(
+                f["settings"], []).append(float(f["value"]))
+    for (data, system), settings in kinds.items():
+        if len(settings) == 2:
+            enough, little = (median(s) for s in settings.values())
+            yield (f"{data}: build of {system}, {list(settings)[1]}, over "
+                   "with enough memory", little / enough)
+
+
+def plan_lines(results):
+    cells, good = (median(results.values(f"plans_{name}"))
+                   for name in ("cells", "good"))
+    if cells:
+        yield (f"share of {cells:.0f} plans (rows, LIMIT, WHERE) that take at "
+               "most 1.5 times the best plan's time", good / cells)
 
 
 def exponent(pairs):
@@ -377,14 +402,14 @@ def print_markdown(results):
     if "small" in results.data_sets():
         rows += small_rows(results)
     rows = [row for row in rows if row.vego]
-    for p in results.points[:1]:
-        print(f"{p['cpu']}, PostgreSQL {p['server']}, commit {p['commit']}.")
-    print("\n| | vego | " + " | ".join(RIVALS) +
-          " | against pgvector | against hnswlib |")
-    print("|---" * (len(RIVALS) + 4) + "|")
+    rivals = [r for r in RIVALS if any(r in row.rivals for row in rows)]
+    print("\n| " + " | ".join(
+        ["", "vego"] + rivals + [f"against {r}" for r in rivals[:2]]) + " |")
+    print("|---" * (2 + len(rivals) + len(rivals[:2])) + "|")
     for row in rows:
-        print(row.line())
-    lines = list(raw_lines(results))
+        print(row.line(rivals))
+    lines = [*own_lines(results), *limited_lines(results),
+             *plan_lines(results)]
     if lines:
         print("\n| vego against itself | |\n|---|---|")
         for what, value in lines:

@@ -194,37 +194,49 @@ COMMENT ON CAST (pg_catalog."numeric"[] AS vector) IS
 -- vector: distances
 --
 
+CREATE FUNCTION vego_distance_support(pg_catalog.internal)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_distance_support';
+COMMENT ON FUNCTION vego_distance_support(pg_catalog.internal) IS
+	'planner support of distances: what one costs';
+
 CREATE FUNCTION l2_distance(vector, vector)
 	RETURNS pg_catalog.float8
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	SUPPORT vego_distance_support
 	AS 'MODULE_PATHNAME', 'vego_vector_l2_distance';
 COMMENT ON FUNCTION l2_distance(vector, vector) IS
 	'Euclidean distance';
 
 CREATE FUNCTION inner_product(vector, vector)
 	RETURNS pg_catalog.float8
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	SUPPORT vego_distance_support
 	AS 'MODULE_PATHNAME', 'vego_vector_inner_product';
 COMMENT ON FUNCTION inner_product(vector, vector) IS
 	'inner product';
 
 CREATE FUNCTION cosine_distance(vector, vector)
 	RETURNS pg_catalog.float8
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	SUPPORT vego_distance_support
 	AS 'MODULE_PATHNAME', 'vego_vector_cosine_distance';
 COMMENT ON FUNCTION cosine_distance(vector, vector) IS
 	'cosine distance, 1 - cos of the angle';
 
 CREATE FUNCTION l1_distance(vector, vector)
 	RETURNS pg_catalog.float8
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	SUPPORT vego_distance_support
 	AS 'MODULE_PATHNAME', 'vego_vector_l1_distance';
 COMMENT ON FUNCTION l1_distance(vector, vector) IS
 	'taxicab distance';
 
 CREATE FUNCTION vector_negative_inner_product(vector, vector)
 	RETURNS pg_catalog.float8
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	SUPPORT vego_distance_support
 	AS 'MODULE_PATHNAME', 'vego_vector_negative_inner_product';
 COMMENT ON FUNCTION vector_negative_inner_product(vector, vector) IS
 	'implementation of <#> operator';

@@ -247,19 +247,28 @@ vego_nodes_open(Relation rel)
 	return nodes;
 }
 
-void
-vego_nodes_refresh(VegoNodes *nodes)
+bool
+vego_nodes_renew(VegoNodes *nodes, Relation rel)
 {
 	VegoMeta	meta;
 
-	read_meta(nodes->rel, &meta);
+	nodes->rel = rel;
+	read_meta(rel, &meta);
 	if (meta.stamp != nodes->meta.stamp)
-		vego_report_corrupted(nodes->rel, 0, -1,
-							  "the index was replaced while it was open");
+		return false;
 	nodes->meta = meta;
 	nodes->coder.radius = meta.radius;
 	nodes->count = vego_node_count(&nodes->geometry,
-								   RelationGetNumberOfBlocks(nodes->rel));
+								   RelationGetNumberOfBlocks(rel));
+	return true;
+}
+
+void
+vego_nodes_refresh(VegoNodes *nodes)
+{
+	if (!vego_nodes_renew(nodes, nodes->rel))
+		vego_report_corrupted(nodes->rel, 0, -1,
+							  "the index was replaced while it was open");
 }
 
 VegoSlot *
@@ -438,6 +447,15 @@ vego_nodes_rank(VegoNodes *nodes, const VegoQuery *query,
 	}
 }
 
+void
+vego_nodes_prefetch_code(VegoNodes *nodes, VegoNodeId id)
+{
+	const VegoSlot *slot = recent_slot(nodes, own_frames(nodes), id);
+
+	if (slot)
+		prefetch_code(&nodes->geometry, slot);
+}
+
 bool
 vego_nodes_sketch(VegoNodes *nodes, VegoNodeId id, VegoFactors *factors,
 				  uint8 *code)
@@ -456,7 +474,7 @@ vego_nodes_sketch(VegoNodes *nodes, VegoNodeId id, VegoFactors *factors,
 }
 
 void
-vego_nodes_prefetch(VegoNodes *nodes, VegoNodeId id)
+vego_nodes_prefetch_links(VegoNodes *nodes, VegoNodeId id)
 {
 	const VegoSlot *slot = recent_slot(nodes, own_frames(nodes), id);
 

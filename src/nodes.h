@@ -66,6 +66,12 @@ extern VegoNodes *vego_nodes_open(Relation rel);
  */
 extern void vego_nodes_refresh(VegoNodes *nodes);
 
+/*
+ * The same for nodes that were opened for an earlier row of the statement.
+ * False when the index is another one by now, and has to be opened anew.
+ */
+extern bool vego_nodes_renew(VegoNodes *nodes, Relation rel);
+
 /* The counters of this backend for the index. */
 extern VegoCounters *vego_nodes_counters(VegoNodes *nodes);
 
@@ -85,6 +91,9 @@ extern VegoSlot *vego_nodes_new_slot(const VegoNodes *nodes);
  */
 extern void vego_nodes_rank(VegoNodes *nodes, const VegoQuery *query,
 							const VegoNodeId *ids, int count, double *ranks);
+
+/* Says that factors and code of a node will be looked at soon. */
+extern void vego_nodes_prefetch_code(VegoNodes *nodes, VegoNodeId id);
 
 /*
  * Hint: copies factors and code of a node.  False when the id is no slot or
@@ -110,8 +119,8 @@ extern bool vego_nodes_have(VegoNodes *nodes, VegoNodeId id);
  */
 extern void vego_nodes_look(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot);
 
-/* Hint: fetches the lines of a node that vego_nodes_look will want. */
-extern void vego_nodes_prefetch(VegoNodes *nodes, VegoNodeId id);
+/* Says that links of a node will be looked at soon. */
+extern void vego_nodes_prefetch_links(VegoNodes *nodes, VegoNodeId id);
 
 /* Reads all slots of a block at once, per_page of them; false past the end. */
 extern bool vego_nodes_read_block(VegoNodes *nodes, BlockNumber block,

@@ -108,7 +108,7 @@ offer_hit(VegoSearch *search, VegoHit hit)
 	{
 		/* expanded next, unless something nearer turns up */
 		search->next = place;
-		vego_nodes_prefetch(search->nodes, hit.id);
+		vego_nodes_prefetch_links(search->nodes, hit.id);
 	}
 }
 
