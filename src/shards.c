@@ -23,7 +23,7 @@
  * A row considers so many of the candidates in each of its two shards that
  * both together are somewhat more than without shards.
  */
-#define CANDIDATES_SHARE 0.6
+#define CANDIDATES_SHARE 0.8
 
 /* The least members of a shard, however little memory there is. */
 #define LEAST_CAPACITY 256

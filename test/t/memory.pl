@@ -12,8 +12,10 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 use VegoTest;
 
-# Recall may be this much below that of a build in memory.
+# Recall may be this much below that of a build in memory; under inner product,
+# where so small shards have few beacons, a little more.
 my $tolerance = 0.01;
+my $tolerance_ip = 0.015;
 my $rows = 20_000;
 
 test_seed();
@@ -23,7 +25,7 @@ maintenance_work_mem = 1MB
 max_parallel_maintenance_workers = 0
 CONF
 
-make_items($node, 'items', $rows, dims => 32);
+make_items($node, 'items', $rows);
 $node->safe_psql('postgres', <<'SQL');
 ALTER TABLE items SET (parallel_workers = 2);
 SQL
@@ -61,11 +63,12 @@ foreach my $case (
 	my ($class, $op, $with) = @$case;
 	my $create = "DROP INDEX IF EXISTS items_v;
 		CREATE INDEX items_v ON items USING vego_hnsw (v $class) $with";
+	my $tolerated = $op eq '<#>' ? $tolerance_ip : $tolerance;
 	my @wanted;
 
-	make_truth($node, 'items', op => $op, queries => 100);
-	is(scalar(shards_of("SET maintenance_work_mem = '1GB'; $create")), 0,
-		"$class $with: no shards where there is memory");
+	make_truth($node, 'items', op => $op, queries => 200);
+	my @none = shards_of("SET maintenance_work_mem = '1GB'; $create");
+	is(scalar @none, 0, "$class $with: no shards where there is memory");
 	@wanted = map { recall($node, 'items', $_, op => $op) } (40, 100);
 	foreach my $workers (0, 2)
 	{
@@ -75,7 +78,7 @@ foreach my $case (
 		my @found = map { recall($node, 'items', $_, op => $op) } (40, 100);
 
 		cmp_ok($shards[0] // 0, '>', 2, "$name: there are shards");
-		cmp_ok($found[$_], '>=', $wanted[$_] - $tolerance,
+		cmp_ok($found[$_], '>=', $wanted[$_] - $tolerated,
 			"$name: recall is $found[$_], $wanted[$_] wanted")
 		  foreach (0, 1);
 		index_is_clean($node, 'items_v', $name);
@@ -151,9 +154,11 @@ sub built_in_shards
 {
 	my ($count) = @_;
 
-	return scalar shards_of(qq{
+	my @parts = shards_of(qq{
 		DROP INDEX IF EXISTS part_v;
 		CREATE INDEX part_v ON items USING vego_hnsw (v) WHERE id <= $count});
+
+	return scalar @parts;
 }
 my ($fits, $too_many) = (100, $rows);
 while ($too_many - $fits > 1)
