@@ -40,6 +40,7 @@ enum
 {
 	KEY_SHARED = 1,
 	KEY_NOTICE,
+	KEY_FILES,
 	KEY_SCAN,
 	KEY_QUERY,
 	KEY_BUFFER_USAGE,
@@ -94,6 +95,7 @@ struct VegoTeam
 	Relation	index;
 	Shared	   *shared;
 	void	   *notice;
+	SharedFileSet *files;
 	ParallelTableScanDesc scan;
 	BufferUsage *buffer_usage;
 	WalUsage   *wal_usage;
@@ -354,6 +356,12 @@ vego_team_size(const VegoTeam *team)
 	return team->shared->workers + 1;
 }
 
+int
+vego_team_planned_size(const VegoTeam *team)
+{
+	return team->context->nworkers + 1;
+}
+
 /*
  * A range is a part of what is left, so that ranges are few and yet all end at
  * about the same time.
@@ -429,7 +437,8 @@ vego_team_share(VegoTeam *team, int task, const void *order, Size bytes,
 	Shared	   *shared = team->shared;
 
 	Assert(bytes <= VEGO_ORDER_BYTES && vego_team_works(team));
-	memcpy(shared->order, order, bytes);
+	if (bytes > 0)
+		memcpy(shared->order, order, bytes);
 	shared->units = units;
 	shared->least = least;
 	publish(team, task);
@@ -558,6 +567,8 @@ place_all(VegoTeam *team, Size notice, bool concurrent)
 	pg_atomic_init_u32(&shared->next, 0);
 	team->shared = shared;
 	team->notice = place(context, KEY_NOTICE, notice);
+	team->files = place(context, KEY_FILES, sizeof(SharedFileSet));
+	SharedFileSetInit(team->files, context->seg);
 	team->scan = place(context, KEY_SCAN, scan);
 	table_parallelscan_initialize(team->heap, team->scan, team->snapshot);
 	team->buffer_usage = place(context, KEY_BUFFER_USAGE,
@@ -593,6 +604,7 @@ vego_team_plan(Relation heap, Relation index, bool concurrent,
 
 	estimate(context, sizeof(Shared));
 	estimate(context, notice);
+	estimate(context, sizeof(SharedFileSet));
 	estimate(context, table_parallelscan_estimate(heap, team->snapshot));
 	estimate(context, mul_size(sizeof(BufferUsage), workers));
 	estimate(context, mul_size(sizeof(WalUsage), workers));
@@ -658,6 +670,8 @@ vego_team_join(dsm_segment *segment, shm_toc *toc)
 
 	team->shared = shared;
 	team->notice = shm_toc_lookup(toc, KEY_NOTICE, false);
+	team->files = shm_toc_lookup(toc, KEY_FILES, false);
+	SharedFileSetAttach(team->files, segment);
 	team->scan = shm_toc_lookup(toc, KEY_SCAN, false);
 	team->buffer_usage = shm_toc_lookup(toc, KEY_BUFFER_USAGE, false);
 	team->wal_usage = shm_toc_lookup(toc, KEY_WAL_USAGE, false);
@@ -682,6 +696,12 @@ void *
 vego_team_notice(const VegoTeam *team)
 {
 	return team->notice;
+}
+
+SharedFileSet *
+vego_team_files(const VegoTeam *team)
+{
+	return team->files;
 }
 
 Relation
