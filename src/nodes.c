@@ -389,11 +389,15 @@ recent_slot(const VegoNodes *nodes, const VegoFrames *frames, VegoNodeId id)
 						  vego_node_slot(geometry, id));
 }
 
+/* All that can be told from a line that a score reads anyway. */
 static inline bool
 is_slot_of(const VegoNodes *nodes, const VegoSlot *slot, VegoNodeId id)
 {
+	StaticAssertStmt(VEGO_SLOT_DEAD < 4 && VEGO_MAX_LEVEL < 16,
+					 "kinds and levels take two and four bits");
 	return slot->check == vego_slot_check(nodes->meta.stamp, id) &&
-		slot->kind != VEGO_SLOT_FREE;
+		slot->kind != VEGO_SLOT_FREE &&
+		((slot->kind & ~3) | (slot->level & ~15) | slot->unused) == 0;
 }
 
 /* A batch of ids on its way to ranks; large enough for any node's links. */
@@ -496,19 +500,25 @@ rank_batch(VegoNodes *nodes, const VegoQuery *query, const VegoNodeId *ids,
 
 	for (int i = 0; i < count;)
 	{
+		int			missed[VEGO_QUERY_RANKS];
+		int			miss_count = 0;
+		int			end = Min(i + VEGO_QUERY_RANKS, count);
 		VegoRanking ranking;
 
 		ranking.count = 0;
-		for (; i < count && ranking.count < VEGO_QUERY_RANKS; i++)
+		for (; i < end; i++)
 		{
 			if (slots[i] && is_slot_of(nodes, slots[i], ids[i]))
 				add_to_ranking(&ranking, nodes, slots[i], i);
 			else
-				ranks[i] = vego_nodes_have(nodes, ids[i]) ?
-					rank_pinned(nodes, query, ids[i]) : DBL_MAX;
+				missed[miss_count++] = i;
 		}
+		/* before any pin, which may take the frames of those just checked */
 		finish_ranking(&ranking, query, ranks);
 		hinted += ranking.count;
+		for (int j = 0; j < miss_count; j++)
+			ranks[missed[j]] = vego_nodes_have(nodes, ids[missed[j]]) ?
+				rank_pinned(nodes, query, ids[missed[j]]) : DBL_MAX;
 	}
 	own_frames(nodes)->counters.ranked_by_hint += hinted;
 }

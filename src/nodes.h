@@ -110,7 +110,7 @@ extern VegoSlot *vego_nodes_new_slot(const VegoNodes *nodes);
 extern void vego_nodes_rank(VegoNodes *nodes, const VegoQuery *query,
 							const VegoNodeId *ids, int count, double *ranks);
 
-/* Says that factors and code of a node will be looked at soon. */
+/* Hint: fetches the lines of a node that vego_nodes_sketch will want. */
 extern void vego_nodes_prefetch_code(VegoNodes *nodes, VegoNodeId id);
 
 /*
