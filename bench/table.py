@@ -281,7 +281,7 @@ def write_rows(results):
         values = {s: median(results.values(figure, data, s, settings))
                   for s in ("vego", "pgvector")}
         what = figure.removeprefix("write_").replace("_", " ")
-        if figure == "write_inserts":
+        if figure == "write_vacuums":
             continue
         better = "share" if "bytes" in what else \
             "more" if "per s" in what or "recall" in what else "less"
