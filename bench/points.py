@@ -63,6 +63,20 @@ def at_recall(points, recall, column):
     return [value for value in values if value is not None]
 
 
+def write_figures(row):
+    """The columns of a row of bench/writes as figures."""
+    same = {"system": row.pop("system"), "data": row.pop("data"),
+            "settings": f"{row.pop('clients')} clients"}
+    return [{**same, "figure": "write_" + name, "value": value}
+            for name, value in row.items() if value]
+
+
+def place(data):
+    """Sets are shown in this order, and any other between."""
+    order = {"sift200k": 0, "sift1m": 1, "text": 2, "wide": 3, "small": 5}
+    return order.get(data, 4), data
+
+
 class Results:
     """points of the sweeps of compare; little: of those of limits, with few
     buffers; grown: of those of growth; figures: everything else."""
@@ -77,9 +91,11 @@ class Results:
             else:
                 self.points.append(point)
         self.figures = read(folder, "figures.csv")
+        for row in read(folder, "writes.csv"):
+            self.figures += write_figures(row)
 
     def data_sets(self):
-        return list(dict.fromkeys(p["data"] for p in self.points))
+        return sorted({p["data"] for p in self.points}, key=place)
 
     def systems(self, data):
         return [s for s in dict.fromkeys(p["system"] for p in self.points

@@ -62,7 +62,8 @@ def print_builds(results, data):
     print("\nbuild in seconds (median, all), bytes a vector of the index")
     groups = {}
     for f in results.figures:
-        if f["figure"] == "build_s" and f["data"] == data:
+        if f["figure"] == "build_s" and f["data"] == data and \
+                f["settings"].startswith("workers="):
             groups.setdefault((f["system"], f["settings"]), []).append(
                 float(f["value"]))
     for (system, settings), seconds in groups.items():
@@ -122,15 +123,15 @@ class Row:
             return False
         return ratio > 1 if self.better == "share" else ratio < 1
 
-    def line(self):
+    def line(self, rivals):
         def times(rival):
             ratio = self.ratio(rival)
             return "" if ratio is None else \
                 f"{ratio:.2f} x" if ratio < 10 else f"{ratio:.0f} x"
         cells = [self.what, self.number(self.vego)]
         cells += [self.number(self.rivals[rival])
-                  if rival in self.rivals else "" for rival in RIVALS]
-        cells += [times("pgvector"), times("hnswlib")]
+                  if rival in self.rivals else "" for rival in rivals]
+        cells += [times(rival) for rival in rivals[:2]]
         return "| " + " | ".join(cells) + " |"
 
 
@@ -280,14 +281,17 @@ def write_rows(results):
         values = {s: median(results.values(figure, data, s, settings))
                   for s in ("vego", "pgvector")}
         what = figure.removeprefix("write_").replace("_", " ")
+        if figure == "write_inserts":
+            continue
         better = "share" if "bytes" in what else \
             "more" if "per s" in what or "recall" in what else "less"
         yield Row(f"{data}, {settings}: {what}", values.pop("vego"), values,
-                  better, 2)
+                  better, 4 if "recall" in what else 0)
 
 
-def raw_lines(results):
-    """Raw bytes over index bytes, and what 4 bits cost in speed."""
+def own_lines(results):
+    """Raw bytes over index bytes, what 4 bits cost in speed, and what a
+    second process is worth."""
     for data in results.data_sets():
         own = results.values("build_s", data)
         if not own:
@@ -308,6 +312,57 @@ def raw_lines(results):
                                           f"workers={n}")) for n in (0, 1))
         if one and two:
             yield f"{data}: build by 1 process over build by 2", one / two
+
+
+def limited_lines(results):
+    """Builds with little memory over builds with enough."""
+    kinds = {}
+    for f in results.figures:
+        if f["figure"] == "limited_build_s":
+            kinds.setdefault((f["data"], f["system"]), {}).setdefault(
+                f["settings"], []).append(float(f["value"]))
+    for (data, system), settings in kinds.items():
+        if len(settings) == 2:
+            enough, little = (median(s) for s in settings.values())
+            yield (f"{data}: build of {system}, {list(settings)[1]}, over "
+                   "with enough memory", little / enough)
+
+
+def micro_lines(results):
+    for figure in dict.fromkeys(f["figure"] for f in results.figures
+                                if f["figure"].startswith("micro_")):
+        name, unit = figure.removeprefix("micro_").rsplit("_", 1)
+        yield f"{name.replace('_', ' ')}, {unit}", \
+            median(results.values(figure))
+
+
+def plan_lines(results):
+    cells, good = (median(results.values(f"plans_{name}"))
+                   for name in ("cells", "good"))
+    if cells:
+        yield (f"share of {cells:.0f} plans (rows, LIMIT, WHERE) that take at "
+               "most 1.5 times the best plan's time", good / cells)
+
+
+def exact_lines(results):
+    """Figures of bench/exact: exact vectors in the index, beside none."""
+    for data in dict.fromkeys(f["data"] for f in results.figures
+                              if f["figure"] == "index_bytes_a_vector"):
+        def of(figure, system):
+            return median(results.values(figure, data, system))
+        cold = "cold_pages_for_distances"
+        for option in ("plain", "zstd"):
+            system = f"vego-{option}"
+            for figure, what, over in [
+                    ("raw_over_stored", "raw bytes over stored bytes", None),
+                    (cold, "cold pages for exact distances over those of "
+                     "rows", of(cold, "vego")),
+                    ("qps", "warm QPS over that of plain",
+                     of("qps", "vego-plain"))]:
+                value = of(figure, system)
+                if value and (over or figure == "raw_over_stored"):
+                    yield f"{data}, exact = {option}: {what}", \
+                        value / (over or 1)
 
 
 def exponent(pairs):
@@ -377,14 +432,15 @@ def print_markdown(results):
     if "small" in results.data_sets():
         rows += small_rows(results)
     rows = [row for row in rows if row.vego]
-    for p in results.points[:1]:
-        print(f"{p['cpu']}, PostgreSQL {p['server']}, commit {p['commit']}.")
-    print("\n| | vego | " + " | ".join(RIVALS) +
-          " | against pgvector | against hnswlib |")
-    print("|---" * (len(RIVALS) + 4) + "|")
+    rivals = [r for r in RIVALS if any(r in row.rivals for row in rows)]
+    print("\n| " + " | ".join(
+        ["", "vego"] + rivals + [f"against {r}" for r in rivals[:2]]) + " |")
+    print("|---" * (2 + len(rivals) + len(rivals[:2])) + "|")
     for row in rows:
-        print(row.line())
-    lines = list(raw_lines(results))
+        print(row.line(rivals))
+    lines = [*own_lines(results), *limited_lines(results),
+             *exact_lines(results), *plan_lines(results),
+             *micro_lines(results)]
     if lines:
         print("\n| vego against itself | |\n|---|---|")
         for what, value in lines:

@@ -199,7 +199,9 @@ UPDATE parts SET id = (id + 500) % 1500 WHERE id % 10 = 0;
 SET vego."order" = relaxed;
 SELECT recall, fewest, repeats, wrong FROM compare('parts', '<->', queries_of(2, 6), 2000);
 RESET vego."order";
+SET enable_seqscan = off;
 SELECT plan_of($$SELECT id FROM parts WHERE id < 500 ORDER BY v <-> '[1,1,1,1,1,1]' LIMIT 10$$);
+RESET enable_seqscan;
 REINDEX INDEX parts_index;
 ALTER TABLE parts DETACH PARTITION parts_2;
 SELECT recall >= 0.99 AS good, fewest, inversions, repeats, wrong

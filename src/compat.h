@@ -96,6 +96,16 @@ vego_compat_extend_by(Relation rel, BlockNumber first, BlockNumber count)
 #define vego_compat_vacuum_delay() vacuum_delay_point()
 #endif
 
+/*
+ * A path that must not be taken.  From 18 on the planner counts what is disabled
+ * in a path, and looks at costs only where that is equal.
+ */
+#if PG_VERSION_NUM >= 180000
+#define vego_compat_disable_path(path) ((path)->disabled_nodes += 2)
+#else
+#define vego_compat_disable_path(path) ((void) (path))
+#endif
+
 /* valgrind sees races that are meant: there, every read is pinned. */
 #ifdef USE_VALGRIND
 #define VEGO_COMPAT_UNPINNED_READS false

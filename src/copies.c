@@ -67,11 +67,13 @@ vego_copies_has(const VegoCopies *copies, VegoNodeId id)
 }
 
 VegoCopies
-vego_copies_search(VegoNodes *nodes, VegoSearch *search, const VegoFactors *factors,
-			  const uint8 *code, int level, int width)
+vego_copies_search(VegoSearch *search, const VegoQuery *query,
+				   const VegoFactors *factors, const uint8 *code, int level,
+				   int width)
 {
-	VegoCopies		copies = {nodes, factors, code, 0, 0, NULL};
+	VegoCopies	copies = {search->nodes, factors, code, 0, 0, NULL};
 
+	search->query = query;
 	search->found = vego_copies_keep;
 	search->found_arg = &copies;
 	vego_search_start(search, level, width);

@@ -37,10 +37,11 @@ extern void vego_copies_sort(VegoCopies *copies, int from);
 extern bool vego_copies_has(const VegoCopies *copies, VegoNodeId id);
 
 /*
- * The live nodes of a level near what the search's query stands for, nearest
- * first.  The search goes on past its width while it has found none.
+ * The live nodes of a level near what the query stands for, nearest first.
+ * The search goes on past its width while it has found none.
  */
-extern VegoCopies vego_copies_search(VegoNodes *nodes, VegoSearch *search,
+extern VegoCopies vego_copies_search(VegoSearch *search,
+									 const VegoQuery *query,
 									 const VegoFactors *factors,
 									 const uint8 *code, int level, int width);
 

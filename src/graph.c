@@ -51,6 +51,7 @@ typedef struct Insertion
 	const VegoFactors *factors;
 	const uint8 *code;
 	ItemPointer tid;
+	VegoExactPlace exact;
 	int			level;			/* its highest */
 	int			ef_construction;
 	bool		locked;			/* the entry lock is held */
@@ -109,10 +110,10 @@ drop_self_link(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot)
 }
 
 static bool
-is_attached(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
+is_attached(VegoWorkbench *bench, VegoNodeId id, const VegoSlot *slot,
 			const Insertion *insertion)
 {
-	return vego_graph_attach(nodes, id, slot, any_node, NULL,
+	return vego_graph_attach(bench, id, slot, any_node, NULL,
 							 insertion->ef_construction) != VEGO_NO_NODE;
 }
 
@@ -122,8 +123,9 @@ is_attached(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
  * any of these records is a valid graph (src/README, "Insert").
  */
 static void
-write_slots(VegoNodes *nodes, Insertion *insertion)
+write_slots(VegoWorkbench *bench, Insertion *insertion)
 {
+	VegoNodes  *nodes = bench->nodes;
 	VegoNodeId	below = VEGO_NO_NODE;
 
 	for (int level = 0; level <= insertion->level; level++)
@@ -133,7 +135,10 @@ write_slots(VegoNodes *nodes, Insertion *insertion)
 		VegoCopies	   *near = &insertion->near[level];
 
 		if (level == 0)
+		{
 			slot->tid = *insertion->tid;
+			vego_slot_set_exact(&nodes->geometry, slot, insertion->exact);
+		}
 		else
 			vego_slot_set_down(slot, below);
 		vego_links_choose(nodes, slot, near);
@@ -145,7 +150,7 @@ write_slots(VegoNodes *nodes, Insertion *insertion)
 		below = vego_nodes_insert(nodes, slot);
 		drop_self_link(nodes, below, slot);
 		if (vego_links_back(nodes, below, slot, near) || insertion->becomes_entry ||
-			is_attached(nodes, below, slot, insertion))
+			is_attached(bench, below, slot, insertion))
 			continue;
 
 		/*
@@ -157,7 +162,7 @@ write_slots(VegoNodes *nodes, Insertion *insertion)
 			vego_nodes_lock_entry(nodes);
 			insertion->locked = true;
 			vego_nodes_refresh(nodes);
-			if (is_attached(nodes, below, slot, insertion))
+			if (is_attached(bench, below, slot, insertion))
 				continue;
 		}
 		insertion->level = level;
@@ -173,33 +178,28 @@ write_slots(VegoNodes *nodes, Insertion *insertion)
  * node was found at all.
  */
 static bool
-search_levels(VegoNodes *nodes, Insertion *insertion)
+search_levels(VegoWorkbench *bench, Insertion *insertion)
 {
-	const VegoCoder *coder = &nodes->coder;
-	int			entry_level = nodes->meta.entry_level;
-	int			top = Min(insertion->level, entry_level);
-	VegoQuery	query;
-	VegoQuery	product;
-	VegoSearch	search;
+	const VegoCoder *coder = &bench->nodes->coder;
+	int			top = Min(insertion->level,
+						  (int) bench->nodes->meta.entry_level);
 
-	vego_query_init(&query, coder);
-	vego_query_set_code(&query, insertion->factors, insertion->code);
+	vego_query_set_code(&bench->query, insertion->factors, insertion->code);
 	if (coder->metric == VEGO_INNER_PRODUCT)
 	{
 		float	   *x = palloc(coder->dims * sizeof(float));
 
-		vego_query_init(&product, coder);
 		vego_decode(coder, insertion->factors, insertion->code, x);
-		vego_query_set(&product, x);
+		vego_query_set(&bench->product, x);
+		pfree(x);
 	}
 
 	for (int level = top; level >= 0; level--)
 	{
-		vego_search_init(&search, nodes, &query, NULL, NULL);
-		insertion->near[level] = vego_copies_search(nodes, &search,
-											   insertion->factors,
-											   insertion->code, level,
-											   insertion->ef_construction);
+		insertion->near[level] =
+			vego_copies_search(&bench->search, &bench->query,
+							   insertion->factors, insertion->code, level,
+							   insertion->ef_construction);
 		if (insertion->near[level].count == 0)
 		{
 			insertion->level = level - 1;
@@ -207,21 +207,28 @@ search_levels(VegoNodes *nodes, Insertion *insertion)
 			continue;
 		}
 		if (coder->metric == VEGO_INNER_PRODUCT)
-		{
-			vego_search_init(&search, nodes, &product, NULL, NULL);
-			insertion->beacons[level] = vego_copies_search(nodes, &search, NULL,
-													  NULL, level,
-													  insertion->ef_construction);
-		}
+			insertion->beacons[level] =
+				vego_copies_search(&bench->search, &bench->product, NULL,
+								   NULL, level, insertion->ef_construction);
 	}
 	return insertion->level >= 0;
 }
 
 void
-vego_graph_insert(VegoNodes *nodes, const VegoFactors *factors,
-				  const uint8 *code, ItemPointer tid, int level,
-				  int ef_construction)
+vego_workbench_init(VegoWorkbench *bench, VegoNodes *nodes)
 {
+	bench->nodes = nodes;
+	vego_query_init(&bench->query, &nodes->coder);
+	vego_query_init(&bench->product, &nodes->coder);
+	vego_search_init(&bench->search, nodes, &bench->query, NULL, NULL);
+}
+
+void
+vego_graph_insert(VegoWorkbench *bench, const VegoFactors *factors,
+				  const uint8 *code, ItemPointer tid, VegoExactPlace exact,
+				  int level, int ef_construction)
+{
+	VegoNodes  *nodes = bench->nodes;
 	Insertion	insertion;
 
 	if (nodes->coder.metric == VEGO_INNER_PRODUCT &&
@@ -232,14 +239,15 @@ vego_graph_insert(VegoNodes *nodes, const VegoFactors *factors,
 	insertion.factors = factors;
 	insertion.code = code;
 	insertion.tid = tid;
+	insertion.exact = exact;
 	insertion.ef_construction = ef_construction;
+	for (int i = 0; i <= VEGO_MAX_LEVEL; i++)
+		insertion.old_entry[i] = VEGO_NO_NODE;
 
 	for (;;)
 	{
-		bool		empty;
+		bool		empty = nodes->meta.entry == VEGO_NO_NODE;
 
-		vego_nodes_refresh(nodes);
-		empty = nodes->meta.entry == VEGO_NO_NODE;
 		insertion.level = empty ? 0 :
 			Min(level, Min(VEGO_MAX_LEVEL, (int) nodes->meta.entry_level + 1));
 		insertion.becomes_entry = empty ||
@@ -247,8 +255,9 @@ vego_graph_insert(VegoNodes *nodes, const VegoFactors *factors,
 
 		if (!insertion.becomes_entry || insertion.locked)
 		{
-			vego_graph_entry_slots(nodes, insertion.old_entry);
-			if (empty || search_levels(nodes, &insertion))
+			if (insertion.becomes_entry)
+				vego_graph_entry_slots(nodes, insertion.old_entry);
+			if (empty || search_levels(bench, &insertion))
 				break;
 
 			/*
@@ -265,9 +274,10 @@ vego_graph_insert(VegoNodes *nodes, const VegoFactors *factors,
 		}
 		vego_nodes_lock_entry(nodes);
 		insertion.locked = true;
+		vego_nodes_refresh(nodes);
 	}
 
-	write_slots(nodes, &insertion);
+	write_slots(bench, &insertion);
 	if (insertion.locked)
 		vego_nodes_unlock_entry(nodes);
 }

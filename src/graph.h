@@ -93,39 +93,59 @@ extern bool vego_search_sweep_block(VegoSearch *search, BlockNumber block,
 									char *slots);
 
 /*
+ * What changes of the graph work with, kept from one node to the next: room
+ * for what stands for the node in a search, and for the search.  Nothing in it
+ * outlives an error: each use begins anew.
+ */
+typedef struct VegoWorkbench
+{
+	VegoNodes  *nodes;
+	VegoQuery	query;			/* the node */
+	VegoQuery	product;		/* the same by inner product, for beacons */
+	VegoSearch	search;
+} VegoWorkbench;
+
+/* In the current memory context, where it also grows. */
+extern void vego_workbench_init(VegoWorkbench *bench, VegoNodes *nodes);
+
+/*
  * Inserts a node: its slots on all its levels, links and back links, and the
  * entry if it becomes it.  The level is a wish: at most one above the entry.
- * Allocates in the current memory context; the caller resets it.
+ * `exact` is where its vector is, in an index that keeps them.  The index has
+ * just been opened or refreshed.  Allocates in the current memory context; the
+ * caller resets it.
  */
-extern void vego_graph_insert(VegoNodes *nodes, const VegoFactors *factors,
-							  const uint8 *code, ItemPointer tid, int level,
+extern void vego_graph_insert(VegoWorkbench *bench,
+							  const VegoFactors *factors, const uint8 *code,
+							  ItemPointer tid, VegoExactPlace exact, int level,
 							  int ef_construction);
 
 /* Tells whether a node may serve a purpose. */
 typedef bool (*VegoFilter) (void *arg, VegoNodeId id);
 
 /*
- * Gives a live node new links in place of those to nodes that are gone,
- * chosen among its other links and the links of the gone ones.  `slot` is the
- * node as read, and as it is afterwards on return; it is no longer live when
- * the node has gone meanwhile.
+ * Gives nodes new links in place of those to nodes that are gone, chosen among
+ * the links of the gone ones.  `slots` are the nodes as read, ids ascending,
+ * and as they are afterwards on return; nodes on one page are changed by one
+ * record.
  */
-extern void vego_graph_repair(VegoNodes *nodes, VegoNodeId id,
-							  VegoSlot *slot, VegoFilter gone, void *arg);
+extern void vego_graph_repair(VegoWorkbench *bench, const VegoNodeId *ids,
+							  VegoSlot *const *slots, int count,
+							  VegoFilter gone, void *arg);
 
 /*
  * Gives a live node that has lost most of its links some of those that it
  * would get if it were inserted now.  It keeps what it has; if it changes
  * meanwhile, so be it.
  */
-extern void vego_graph_relink(VegoNodes *nodes, VegoNodeId id,
+extern void vego_graph_relink(VegoWorkbench *bench, VegoNodeId id,
 							  const VegoSlot *slot, int ef_construction);
 
 /*
  * Gives a live node that has none a binding in-link from a node that the
  * filter allows, and returns that node; VEGO_NO_NODE when there was none.
  */
-extern VegoNodeId vego_graph_attach(VegoNodes *nodes, VegoNodeId id,
+extern VegoNodeId vego_graph_attach(VegoWorkbench *bench, VegoNodeId id,
 									const VegoSlot *slot, VegoFilter allowed,
 									void *arg, int ef_construction);
 

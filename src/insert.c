@@ -4,42 +4,113 @@
  */
 #include "postgres.h"
 
+#include "fmgr.h"
+#include "nodes/execnodes.h"
 #include "utils/memutils.h"
 
 #include "am.h"
+#include "exact.h"
 #include "graph.h"
 #include "opclass.h"
 #include "options.h"
 #include "value.h"
+
+/*
+ * What the rows of one statement share.  It lives as long as the statement's
+ * IndexInfo, and holds no buffer and no lock.
+ */
+typedef struct VegoInserter
+{
+	MemoryContext context;		/* it and all it points to lie here */
+	MemoryContext row_context;	/* reset after each row */
+	VegoWorkbench bench;
+	float	   *scratch;
+	uint8	   *code;
+	bool		busy;			/* a row is under way, or has ended in an
+								 * error */
+} VegoInserter;
+
+/* Most rows need no more than this; a reset keeps it. */
+#define ROW_BYTES (64 * 1024)
+
+static VegoInserter *
+open_inserter(Relation index, MemoryContext parent)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "vego insert",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	VegoNodes  *nodes = vego_nodes_open(index);
+	VegoInserter *inserter = palloc0(sizeof(VegoInserter));
+
+	inserter->context = context;
+	inserter->row_context = AllocSetContextCreate(context, "vego row",
+												  ROW_BYTES, ROW_BYTES,
+												  ALLOCSET_DEFAULT_MAXSIZE);
+	vego_workbench_init(&inserter->bench, nodes);
+	inserter->scratch = palloc(nodes->coder.dims * sizeof(float));
+	inserter->code = palloc(nodes->coder.code_bytes);
+	MemoryContextSwitchTo(old);
+	return inserter;
+}
+
+/*
+ * The statement's inserter, or a new one: for the first row, after an error
+ * that somebody caught, or when the index is no longer that which was opened.
+ */
+static VegoInserter *
+get_inserter(Relation index, struct IndexInfo *indexInfo)
+{
+	VegoInserter *inserter = indexInfo->ii_AmCache;
+
+	if (inserter && !inserter->busy &&
+		vego_nodes_renew(inserter->bench.nodes, index))
+		return inserter;
+
+	indexInfo->ii_AmCache = NULL;
+	if (inserter)
+		MemoryContextDelete(inserter->context);
+	inserter = open_inserter(index, indexInfo->ii_Context);
+	indexInfo->ii_AmCache = inserter;
+	return inserter;
+}
 
 bool
 vegoinsert(Relation index, Datum *values, bool *isnull, ItemPointer heap_tid,
 		   Relation heap, IndexUniqueCheck checkUnique, bool indexUnchanged,
 		   struct IndexInfo *indexInfo)
 {
-	MemoryContext context;
+	VegoInserter *inserter;
+	VegoNodes  *nodes;
 	MemoryContext old;
+	const VegoOpclass *opclass = vego_opclass(index);
+	VegoFactors factors;
+	const float *elements;
+	Datum		value;
+	VegoExactPlace exact = {0};
 
 	if (isnull[0])
 		return false;
 
-	context = AllocSetContextCreate(CurrentMemoryContext, "vego insert",
-									ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(context);
+	inserter = get_inserter(index, indexInfo);
+	nodes = inserter->bench.nodes;
+	inserter->busy = true;
+	old = MemoryContextSwitchTo(inserter->row_context);
+	value = PointerGetDatum(PG_DETOAST_DATUM(values[0]));
+	elements = vego_value_elements(index, opclass, value, nodes->coder.dims);
+	memset(inserter->code, 0, nodes->coder.code_bytes);
+	if (vego_encode(&nodes->coder, elements, inserter->scratch, &factors,
+					inserter->code))
 	{
-		VegoNodes  *nodes = vego_nodes_open(index);
-		float	   *scratch = palloc(nodes->coder.dims * sizeof(float));
-		uint8	   *code = palloc0(nodes->coder.code_bytes);
-		VegoFactors factors;
-		const float *elements = vego_value_elements(index, vego_opclass(index),
-													values[0], nodes->coder.dims);
-
-		if (vego_encode(&nodes->coder, elements, scratch, &factors, code))
-			vego_graph_insert(nodes, &factors, code, heap_tid,
-							  vego_graph_level(heap_tid),
-							  vego_ef_construction(index, nodes->count));
+		if (nodes->meta.exact != VEGO_EXACT_OFF)
+			exact = vego_exact_insert(nodes, heap_tid,
+									  vego_value_bytes(opclass, value));
+		vego_graph_insert(&inserter->bench, &factors, inserter->code, heap_tid,
+						  exact, vego_graph_level(heap_tid),
+						  vego_ef_construction(index,
+											   vego_nodes_estimate(nodes)));
 	}
 	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
+	MemoryContextReset(inserter->row_context);
+	inserter->busy = false;
 	return false;
 }

@@ -9,16 +9,29 @@
 #include "links.h"
 
 /*
- * A node that is inserted chooses so many links.  A quarter more than m, since
- * it chooses among what one search found, and those that came before it have
- * not chosen with it in view; measured, this makes up for it.  Under inner
- * product the rest goes to beacons.
+ * A node that is inserted chooses so many links.  More than m, since it chooses
+ * among what one search found, and those that came before it have not chosen
+ * with it in view.  They cost four bytes each and no page.  Under inner product
+ * the rest goes to beacons.
  */
 static inline int
 links_to_choose(const VegoNodes *nodes)
 {
 	return nodes->coder.metric == VEGO_INNER_PRODUCT ?
-		nodes->meta.m : nodes->meta.m * 5 / 4;
+		nodes->meta.m : nodes->meta.m * 7 / 4;
+}
+
+/*
+ * A link back costs a page: to lock, to log, and to log whole after a
+ * checkpoint.  So many of the nearest are worth it; the others link back where
+ * a page is changed anyway.  Under inner product all are: they are fewer, and
+ * who links to a node is all that leads to it from outside.
+ */
+static inline int
+links_back_to_make(const VegoNodes *nodes)
+{
+	return nodes->coder.metric == VEGO_INNER_PRODUCT ?
+		nodes->geometry.capacity : nodes->meta.m / 2 + 1;
 }
 
 /*
@@ -100,11 +113,31 @@ keep_beacons(const VegoNodes *nodes, const VegoFactors *factors,
 	return marked;
 }
 
+void
+vego_links_fill_gaps(VegoLinks *list, const VegoLink *newcomers, int count)
+{
+	int			next = 0;
+
+	for (int i = 0; i < list->degree && next < count; i++)
+		if (list->links[i] == VEGO_NO_NODE)
+			list->links[i] = newcomers[next++];
+	while (next < count)
+		list->links[list->degree++] = newcomers[next++];
+
+	for (int i = 0; i < list->degree; i++)
+	{
+		while (list->degree > i &&
+			   list->links[list->degree - 1] == VEGO_NO_NODE)
+			list->degree--;
+		if (i < list->degree && list->links[i] == VEGO_NO_NODE)
+			list->links[i] = list->links[--list->degree];
+	}
+}
+
 /*
  * Chooses again whom a node links to, now that its room is used up and one
- * more wants in.  Survivors stay where they are in the list, so that the
- * change is small in WAL.  Neighbours are looked at by hints, hence what is
- * binding stays without question.
+ * more wants in.  Neighbours are looked at by hints, hence what is binding
+ * stays without question.
  */
 static VegoLinks
 choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
@@ -116,7 +149,7 @@ choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 	const VegoLink *links = vego_slot_links(geometry, target);
 	int			count = 0;
 	int			bound = 0;
-	int			chosen;
+	int			chosen = 0;
 	size_t		code_room = MAXALIGN(geometry->code_bytes);
 	VegoFactors *factor_copies = palloc(target->degree * sizeof(VegoFactors));
 	uint8	   *code_copies = palloc(target->degree * code_room);
@@ -166,12 +199,8 @@ choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 	}
 	if (result.wanted)
 	{
-		int			last;
-
-		/* survivors in place, the newcomer in the first gap, no gap left */
 		result.degree = target->degree;
-		memcpy(result.links, links,
-			   target->degree * sizeof(VegoLink));
+		memcpy(result.links, links, target->degree * sizeof(VegoLink));
 		for (int i = 0; i < result.degree; i++)
 		{
 			bool		survives = false;
@@ -181,24 +210,7 @@ choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 			if (!survives)
 				result.links[i] = VEGO_NO_NODE;
 		}
-		last = result.degree - 1;
-		for (int i = 0; i <= last; i++)
-		{
-			if (result.links[i] != VEGO_NO_NODE)
-				continue;
-			if (newcomer != VEGO_NO_NODE)
-			{
-				result.links[i] = newcomer;
-				newcomer = VEGO_NO_NODE;
-				continue;
-			}
-			while (last > i && result.links[last] == VEGO_NO_NODE)
-				last--;
-			result.links[i] = result.links[last--];
-		}
-		while (last >= 0 && result.links[last] == VEGO_NO_NODE)
-			last--;
-		result.degree = last + 1;
+		vego_links_fill_gaps(&result, &newcomer, 1);
 	}
 	pfree(candidates);
 	pfree(code_copies);
@@ -291,6 +303,18 @@ vego_links_insist(VegoNodes *nodes, VegoNodeId target_id, VegoSlot *target,
 	return false;
 }
 
+static bool
+page_changes_anyway(const VegoNodes *nodes, VegoNodeId id,
+					const VegoEdit *edits, int count)
+{
+	BlockNumber block = vego_node_block(&nodes->geometry, id);
+
+	for (int i = 0; i < count; i++)
+		if (vego_node_block(&nodes->geometry, edits[i].id) == block)
+			return true;
+	return false;
+}
+
 bool
 vego_links_back(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 		  VegoCopies *copies)
@@ -307,7 +331,9 @@ vego_links_back(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 	{
 		VegoCopy	   *copy = &copies->items[i];
 
-		if (!vego_links_has(nodes, slot, copy->id))
+		if (!vego_links_has(nodes, slot, copy->id) ||
+			(count >= links_back_to_make(nodes) &&
+			 !page_changes_anyway(nodes, copy->id, edits, count)))
 			continue;
 		links[count] = with_link(nodes, copy->slot,
 								 binder == VEGO_NO_NODE ?

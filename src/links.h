@@ -15,6 +15,14 @@ typedef struct VegoLinks
 	VegoLink	links[UINT8_MAX];
 } VegoLinks;
 
+/*
+ * Closes the gaps of a list, VEGO_NO_NODE each, so that the change is small in
+ * WAL: what stays is where it was, newcomers go into the gaps and then behind
+ * the last, and gaps left over take the last ones.
+ */
+extern void vego_links_fill_gaps(VegoLinks *list, const VegoLink *newcomers,
+								 int count);
+
 extern bool vego_links_has(const VegoNodes *nodes, const VegoSlot *slot,
 						   VegoNodeId id);
 

@@ -8,143 +8,209 @@
 
 #include "links.h"
 
-/* Adds a node to the candidates unless it is there, gone, or the node itself. */
+/*
+ * The candidates for a node's links in place of those that are gone.  Its other
+ * links stay, so they are candidates that must be chosen.
+ */
 typedef struct Gathering
 {
 	VegoNodes  *nodes;
 	VegoNodeId	self;
 	const VegoSlot *slot;
+	VegoVisited *met;
+	VegoFilter	gone;
+	void	   *gone_arg;
 	VegoCandidate *candidates;
 	int			count;
-	VegoVisited *met;
+	int			room;
 } Gathering;
 
+static bool
+is_gone(const Gathering *gathering, VegoLink link)
+{
+	return gathering->gone(gathering->gone_arg, vego_link_id(link));
+}
+
 static void
-gather(Gathering *gathering, VegoLink link)
+add_candidate(Gathering *gathering, VegoNodeId id, bool stays)
+{
+	if (gathering->count == gathering->room)
+	{
+		gathering->room *= 2;
+		gathering->candidates = repalloc(gathering->candidates,
+										 gathering->room *
+										 sizeof(VegoCandidate));
+	}
+	gathering->candidates[gathering->count].id = id;
+	gathering->candidates[gathering->count++].binding = stays;
+}
+
+/* The links of a node that is gone, which is read: it may hold another now. */
+static void
+add_links_of(Gathering *gathering, VegoNodeId id)
 {
 	VegoNodes  *nodes = gathering->nodes;
-	VegoNodeId	id = vego_link_id(link);
-	VegoCandidate *candidate = &gathering->candidates[gathering->count];
-	VegoFactors *factors;
-	uint8	   *code;
+	const VegoSlot *slot = nodes->scratch;
+	const VegoLink *links = vego_slot_links(&nodes->geometry, slot);
 
-	if (id == gathering->self || !vego_visited_add(gathering->met, id))
-		return;
 	vego_nodes_read(nodes, id, nodes->scratch);
-	if (nodes->scratch->kind != VEGO_SLOT_LIVE ||
-		nodes->scratch->level != gathering->slot->level)
+	if (slot->level != gathering->slot->level)
 		return;
-	factors = palloc(sizeof(VegoFactors));
-	code = palloc(nodes->geometry.code_bytes);
-	*factors = *vego_slot_factors(&nodes->geometry, nodes->scratch);
-	memcpy(code, vego_slot_code(&nodes->geometry, nodes->scratch),
-		   nodes->geometry.code_bytes);
-	candidate->id = id;
-	candidate->factors = factors;
-	candidate->code = code;
-	candidate->distance =
-		vego_code_distance(&nodes->coder,
-						   vego_slot_factors(&nodes->geometry, gathering->slot),
-						   vego_slot_code(&nodes->geometry, gathering->slot),
-						   factors, code);
-	candidate->binding = vego_link_is_binding(link);
-	gathering->count++;
+	for (int i = 0; i < slot->degree; i++)
+		if (!is_gone(gathering, links[i]) &&
+			vego_visited_add(gathering->met, vego_link_id(links[i])))
+			add_candidate(gathering, vego_link_id(links[i]), false);
+}
+
+/*
+ * Looks at the candidates, by hints: a new link is a hint as well, and those
+ * that stay do so without question.
+ */
+static void
+sketch_candidates(Gathering *gathering)
+{
+	VegoNodes  *nodes = gathering->nodes;
+	const VegoGeometry *geometry = &nodes->geometry;
+	size_t		bytes = MAXALIGN(sizeof(VegoFactors) + geometry->code_bytes);
+	char	   *room = palloc(gathering->count * bytes);
+	int			kept = 0;
+
+	for (int i = 0; i < gathering->count; i++)
+		vego_nodes_prefetch_code(nodes, gathering->candidates[i].id);
+	for (int i = 0; i < gathering->count; i++)
+	{
+		VegoCandidate candidate = gathering->candidates[i];
+		VegoFactors *factors = (VegoFactors *) (room + i * bytes);
+		uint8	   *code = (uint8 *) (factors + 1);
+		bool		live = vego_nodes_sketch(nodes, candidate.id, factors,
+											 code);
+
+		if (!live && !candidate.binding)
+			continue;
+		candidate.factors = factors;
+		candidate.code = code;
+		candidate.distance =
+			vego_code_distance(&nodes->coder,
+							   vego_slot_factors(geometry, gathering->slot),
+							   vego_slot_code(geometry, gathering->slot),
+							   factors, code);
+		gathering->candidates[kept++] = candidate;
+	}
+	gathering->count = kept;
 }
 
 /* The links of a node once those to gone nodes are replaced. */
 static VegoLinks
-without_gone(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
+without_gone(VegoWorkbench *bench, VegoNodeId id, const VegoSlot *slot,
 			 VegoFilter gone, void *arg)
 {
-	int			capacity = nodes->geometry.capacity;
-	VegoSlot   *dead = vego_nodes_new_slot(nodes);
-	const VegoLink *dead_links = vego_slot_links(&nodes->geometry, dead);
+	VegoNodes  *nodes = bench->nodes;
 	const VegoLink *links = vego_slot_links(&nodes->geometry, slot);
-	Gathering	gathering = {nodes, id, slot};
-	VegoLinks		result = {false};
+	Gathering	gathering = {nodes, id, slot, bench->search.visited, gone,
+	arg};
+	VegoLinks	result = {false};
+	VegoLink	newcomers[UINT8_MAX];
+	int			newcomer_count = 0;
 	int			chosen;
 
-	gathering.candidates = palloc((size_t) capacity * (capacity + 1) *
-								  sizeof(VegoCandidate));
-	gathering.met = vego_visited_borrow();
-
-	/* own links first: their binding bits count */
+	result.degree = slot->degree;
+	memcpy(result.links, links, slot->degree * sizeof(VegoLink));
 	for (int i = 0; i < slot->degree; i++)
-		if (!gone(arg, vego_link_id(links[i])))
-			gather(&gathering, links[i]);
+		result.wanted |= is_gone(&gathering, links[i]);
+	if (!result.wanted)
+		return result;
+
+	gathering.room = 4 * nodes->geometry.capacity;
+	gathering.candidates = palloc(gathering.room * sizeof(VegoCandidate));
+	vego_visited_clear(gathering.met);
+	vego_visited_add(gathering.met, id);
 	for (int i = 0; i < slot->degree; i++)
 	{
-		if (!gone(arg, vego_link_id(links[i])))
-			continue;
-		result.wanted = true;
-		vego_nodes_read(nodes, vego_link_id(links[i]), dead);
-		if (dead->level != slot->level)
-			continue;
-		for (int j = 0; j < dead->degree; j++)
-			if (!gone(arg, vego_link_id(dead_links[j])))
-				gather(&gathering, vego_link_id(dead_links[j]));
+		if (!is_gone(&gathering, links[i]) &&
+			vego_visited_add(gathering.met, vego_link_id(links[i])))
+			add_candidate(&gathering, vego_link_id(links[i]), true);
+		else
+			result.links[i] = VEGO_NO_NODE;
 	}
+	for (int i = 0; i < slot->degree; i++)
+		if (is_gone(&gathering, links[i]))
+			add_links_of(&gathering, vego_link_id(links[i]));
 
+	sketch_candidates(&gathering);
 	vego_candidates_sort(gathering.candidates, gathering.count);
 	chosen = vego_select_neighbours(&nodes->coder, gathering.candidates,
 									gathering.count,
 									Max(slot->degree, nodes->meta.m));
 	for (int i = 0; i < chosen; i++)
-		result.links[i] = gathering.candidates[i].id |
-			(gathering.candidates[i].binding ? VEGO_LINK_BINDING : 0);
-	result.degree = chosen;
+		if (!gathering.candidates[i].binding)
+			newcomers[newcomer_count++] = gathering.candidates[i].id;
+	vego_links_fill_gaps(&result, newcomers, newcomer_count);
 	return result;
 }
 
+/*
+ * Unlike a back link these changes have to happen.  Whoever changed a node
+ * first made progress, and only inserts do, so it ends.
+ */
 void
-vego_graph_repair(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot,
-				  VegoFilter gone, void *arg)
+vego_graph_repair(VegoWorkbench *bench, const VegoNodeId *ids,
+				  VegoSlot *const *slots, int count, VegoFilter gone,
+				  void *arg)
 {
-	/*
-	 * Unlike a back link this change has to happen.  Whoever changed the node
-	 * first made progress, and only inserts do, so it ends.
-	 */
-	while (slot->kind == VEGO_SLOT_LIVE)
-	{
-		VegoLinks		links = without_gone(nodes, id, slot, gone, arg);
-		VegoEdit	edit = {id, slot, links.links, links.degree, false};
+	VegoNodes  *nodes = bench->nodes;
+	VegoEdit   *edits = palloc(count * sizeof(VegoEdit));
+	VegoLinks  *links = palloc(count * sizeof(VegoLinks));
+	VegoSlot  **edited = palloc(count * sizeof(VegoSlot *));
+	int			edit_count;
 
-		if (!links.wanted)
-			return;
-		if (vego_nodes_edit(nodes, &edit, 1) == 1)
+	do
+	{
+		edit_count = 0;
+		for (int i = 0; i < count; i++)
 		{
-			memcpy(vego_slot_links(&nodes->geometry, slot), links.links,
-				   links.degree * sizeof(VegoLink));
-			slot->degree = links.degree;
-			return;
+			VegoEdit   *edit = &edits[edit_count];
+
+			if (slots[i]->kind != VEGO_SLOT_LIVE)
+				continue;
+			links[edit_count] = without_gone(bench, ids[i], slots[i], gone,
+											 arg);
+			if (!links[edit_count].wanted)
+				continue;
+			*edit = (VegoEdit) {ids[i], slots[i], links[edit_count].links,
+								links[edit_count].degree, false};
+			edited[edit_count++] = slots[i];
 		}
+		vego_nodes_edit(nodes, edits, edit_count);
+
+		/* as they are now: without links to the gone, if the change was made */
+		for (int i = 0; i < edit_count; i++)
+			vego_nodes_read(nodes, edits[i].id, edited[i]);
 		CHECK_FOR_INTERRUPTS();
-		vego_nodes_read(nodes, id, slot);
-	}
+	} while (edit_count > 0);
+	pfree(edited);
+	pfree(links);
+	pfree(edits);
 }
 
 void
-vego_graph_relink(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
+vego_graph_relink(VegoWorkbench *bench, VegoNodeId id, const VegoSlot *slot,
 				  int ef_construction)
 {
+	VegoNodes  *nodes = bench->nodes;
 	const VegoFactors *factors = vego_slot_factors(&nodes->geometry, slot);
 	const uint8 *code = vego_slot_code(&nodes->geometry, slot);
 	VegoSlot   *linked = vego_nodes_new_slot(nodes);
 	VegoSlot   *chosen = vego_nodes_new_slot(nodes);
 	VegoLink   *links = vego_slot_links(&nodes->geometry, linked);
 	VegoLink   *additions = vego_slot_links(&nodes->geometry, chosen);
-	VegoQuery	query;
-	VegoSearch	search;
-	VegoCopies		found;
+	VegoCopies	found;
 	int			kept = 0;
 	VegoEdit	edit = {id, slot, links, 0, false};
 
-	vego_query_init(&query, &nodes->coder);
-	vego_query_set_code(&query, factors, code);
-	vego_search_init(&search, nodes, &query, NULL, NULL);
+	vego_query_set_code(&bench->query, factors, code);
 	vego_nodes_refresh(nodes);
-	found = vego_copies_search(nodes, &search, factors, code, slot->level,
-						  ef_construction);
+	found = vego_copies_search(&bench->search, &bench->query, factors, code,
+							   slot->level, ef_construction);
 	for (int i = 0; i < found.count; i++)
 		if (found.items[i].id != id)
 			found.items[kept++] = found.items[i];
@@ -177,17 +243,17 @@ binds_now(VegoNodes *nodes, VegoNodeId binder_id, VegoSlot *binder,
 }
 
 VegoNodeId
-vego_graph_attach(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
+vego_graph_attach(VegoWorkbench *bench, VegoNodeId id, const VegoSlot *slot,
 				  VegoFilter allowed, void *arg, int ef_construction)
 {
+	VegoNodes  *nodes = bench->nodes;
+	VegoSearch *search = &bench->search;
 	const VegoFactors *factors = vego_slot_factors(&nodes->geometry, slot);
 	const uint8 *code = vego_slot_code(&nodes->geometry, slot);
 	const VegoLink *links = vego_slot_links(&nodes->geometry, slot);
 	VegoSlot   *target = vego_nodes_new_slot(nodes);
 	VegoNodeId	entry[VEGO_MAX_LEVEL + 1];
-	VegoQuery	query;
-	VegoSearch	search;
-	VegoCopies		copies = {nodes, factors, code, 0, 0, NULL};
+	VegoCopies	copies = {nodes, factors, code, 0, 0, NULL};
 	int			tried = 0;
 
 	/* its own neighbours are near; nearest first is how lists begin */
@@ -206,18 +272,19 @@ vego_graph_attach(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 	 * counts; it always has room somewhere, for its binding links are a tree
 	 * and every node has more room than one.
 	 */
-	vego_query_init(&query, &nodes->coder);
-	vego_query_set_code(&query, factors, code);
-	vego_search_init(&search, nodes, &query, vego_copies_keep, &copies);
+	vego_query_set_code(&bench->query, factors, code);
+	search->query = &bench->query;
+	search->found = vego_copies_keep;
+	search->found_arg = &copies;
 	vego_nodes_refresh(nodes);
 	vego_graph_entry_slots(nodes, entry);
 	if (entry[slot->level] == VEGO_NO_NODE)
 		return VEGO_NO_NODE;
-	vego_search_start_at(&search, slot->level, ef_construction,
+	vego_search_start_at(search, slot->level, ef_construction,
 						 entry[slot->level]);
 	do
 	{
-		vego_search_run(&search);
+		vego_search_run(search);
 		vego_copies_sort(&copies, tried);
 		for (; tried < copies.count; tried++)
 		{
@@ -228,6 +295,6 @@ vego_graph_attach(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 				return copy->id;
 			pfree(copy->slot);
 		}
-	} while (vego_search_widen(&search));
+	} while (vego_search_widen(search));
 	return VEGO_NO_NODE;
 }

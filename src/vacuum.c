@@ -11,7 +11,8 @@
  *	 3	attach	the entry, if it died, is replaced; nodes that binding links no
  *				longer lead to get a new one; nodes that have lost most of
  *				their links look for others
- *	 4	free	only now can dead slots be used again
+ *	 4	free	the exact vectors of dead rows go; only now can dead slots be
+ *				used again
  */
 #include "postgres.h"
 
@@ -25,6 +26,7 @@
 #include "am.h"
 #include "bitmap.h"
 #include "compat.h"
+#include "exact.h"
 #include "graph.h"
 #include "value.h"
 
@@ -43,8 +45,10 @@ typedef struct VegoVacuum
 	IndexBulkDeleteCallback callback;
 	void	   *callback_state;
 	VegoNodes  *nodes;
+	VegoWorkbench bench;
 	MemoryContext node_context; /* of the work on one node */
 
+	VegoBitmap	exact;			/* blocks of exact vectors, from the first */
 	VegoBitmap	dead;			/* buried, now or by a vacuum cut short */
 	uint32		dead_count;
 	Upper	   *uppers;
@@ -134,13 +138,15 @@ bury_rows(VegoVacuum *vacuum)
 
 	/* blocks added from now on hold no row that is dead to all */
 	vego_bitmap_init(&vacuum->dead, vego_node_count(geometry, blocks));
+	vego_bitmap_init(&vacuum->exact, blocks);
 	vacuum->upper_room = 64;
 	vacuum->uppers = palloc(vacuum->upper_room * sizeof(Upper));
 	for (BlockNumber block = geometry->first_block; block < blocks; block++)
 	{
 		vego_compat_vacuum_delay();
-		vego_nodes_judge_block(nodes, block, vacuum->info->strategy,
-							   judge_row, vacuum);
+		if (vego_nodes_judge_block(nodes, block, vacuum->info->strategy,
+								   judge_row, vacuum) == VEGO_BLOCK_EXACT)
+			vego_bitmap_add(&vacuum->exact, block);
 	}
 
 	/* level by level, since a slot dies with the one below it */
@@ -182,28 +188,11 @@ links_to_dead(VegoVacuum *vacuum, const VegoSlot *slot)
 	return false;
 }
 
-/* Pass 2 for one node; the slot is a copy, and as repaired afterwards. */
+/* Notes what pass 3 wants to know of a live node, once it is repaired. */
 static void
-repair_node(VegoVacuum *vacuum, VegoNodeId id, VegoSlot *slot)
+note_node(VegoVacuum *vacuum, VegoNodeId id, const VegoSlot *slot)
 {
 	const VegoLink *links = vego_slot_links(&vacuum->nodes->geometry, slot);
-
-	if (slot->kind != VEGO_SLOT_LIVE || id >= vacuum->count)
-		return;
-
-	if (links_to_dead(vacuum, slot))
-	{
-		MemoryContext old = MemoryContextSwitchTo(vacuum->node_context);
-		int			had = slot->degree;
-
-		vego_graph_repair(vacuum->nodes, id, slot, is_dead, vacuum);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(vacuum->node_context);
-		if (slot->kind != VEGO_SLOT_LIVE)
-			return;
-		if (slot->degree < had && slot->degree < vacuum->nodes->meta.m / 2)
-			vego_bitmap_add(&vacuum->starved, id);
-	}
 
 	vego_bitmap_add(&vacuum->live, id);
 	if (slot->level > vacuum->highest_level || vacuum->highest == VEGO_NO_NODE)
@@ -217,14 +206,58 @@ repair_node(VegoVacuum *vacuum, VegoNodeId id, VegoSlot *slot)
 			vacuum->binders[vego_link_id(links[i])] = id;
 }
 
+/*
+ * Pass 2 for one block; the slots are copies, and as repaired afterwards.
+ * Returns whether one of them is free.
+ */
+static bool
+repair_block(VegoVacuum *vacuum, BlockNumber block, char *copies)
+{
+	const VegoGeometry *geometry = &vacuum->nodes->geometry;
+	VegoNodeId	ids[BLCKSZ / sizeof(VegoSlot)];
+	VegoSlot   *slots[BLCKSZ / sizeof(VegoSlot)];
+	int			degrees[BLCKSZ / sizeof(VegoSlot)];
+	int			count = 0;
+	bool		has_free = false;
+	MemoryContext old = MemoryContextSwitchTo(vacuum->node_context);
+
+	for (int i = 0; i < geometry->per_page; i++)
+	{
+		VegoSlot   *slot = (VegoSlot *) (copies + i * geometry->slot_bytes);
+
+		has_free |= slot->kind == VEGO_SLOT_FREE;
+		if (slot->kind != VEGO_SLOT_LIVE || !links_to_dead(vacuum, slot))
+			continue;
+		ids[count] = vego_node_id(geometry, block, i);
+		slots[count] = slot;
+		degrees[count++] = slot->degree;
+	}
+	vego_graph_repair(&vacuum->bench, ids, slots, count, is_dead, vacuum);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(vacuum->node_context);
+
+	for (int i = 0; i < count; i++)
+		if (slots[i]->kind == VEGO_SLOT_LIVE &&
+			slots[i]->degree < degrees[i] &&
+			slots[i]->degree < vacuum->nodes->meta.m / 2)
+			vego_bitmap_add(&vacuum->starved, ids[i]);
+	for (int i = 0; i < geometry->per_page; i++)
+	{
+		VegoSlot   *slot = (VegoSlot *) (copies + i * geometry->slot_bytes);
+
+		if (slot->kind == VEGO_SLOT_LIVE)
+			note_node(vacuum, vego_node_id(geometry, block, i), slot);
+	}
+	return has_free;
+}
+
 static void
 repair_nodes(VegoVacuum *vacuum)
 {
 	VegoNodes  *nodes = vacuum->nodes;
 	const VegoGeometry *geometry = &nodes->geometry;
 	BlockNumber blocks = RelationGetNumberOfBlocks(nodes->rel);
-	char	   *slots = palloc((size_t) geometry->per_page *
-							   geometry->slot_bytes);
+	PGAlignedBlock copies;
 
 	vacuum->count = vego_node_count(geometry, blocks);
 	vego_bitmap_init(&vacuum->live, vacuum->count);
@@ -238,24 +271,19 @@ repair_nodes(VegoVacuum *vacuum)
 
 	for (BlockNumber block = geometry->first_block; block < blocks; block++)
 	{
-		bool		has_free = false;
+		VegoBlockKind kind;
 
 		vego_compat_vacuum_delay();
-		if (!vego_nodes_read_block(nodes, block, vacuum->info->strategy,
-								   slots))
+		kind = vego_nodes_read_block(nodes, block, vacuum->info->strategy,
+									 copies.data);
+		if (kind == VEGO_BLOCK_NONE)
 			break;
-		for (int i = 0; i < geometry->per_page; i++)
-		{
-			VegoSlot   *slot = (VegoSlot *) (slots + i * geometry->slot_bytes);
-
-			has_free |= slot->kind == VEGO_SLOT_FREE;
-			repair_node(vacuum, vego_node_id(geometry, block, i), slot);
-		}
+		if (kind == VEGO_BLOCK_EXACT)
+			continue;
 		/* the map is not logged: this is where it heals after a crash */
-		if (has_free)
+		if (repair_block(vacuum, block, copies.data))
 			RecordFreeIndexPage(nodes->rel, block);
 	}
-	pfree(slots);
 }
 
 /*
@@ -331,9 +359,10 @@ attach_node(VegoVacuum *vacuum, VegoNodeId id)
 	vego_compat_vacuum_delay();
 	vego_nodes_read(nodes, id, slot);
 	if (slot->kind == VEGO_SLOT_LIVE)
-		binder = vego_graph_attach(nodes, id, slot, is_rooted, vacuum,
+		binder = vego_graph_attach(&vacuum->bench, id, slot, is_rooted,
+								   vacuum,
 								   vego_ef_construction(nodes->rel,
-														nodes->count));
+														vego_nodes_estimate(nodes)));
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(vacuum->node_context);
 
@@ -484,11 +513,38 @@ relink_nodes(VegoVacuum *vacuum)
 		slot = vego_nodes_new_slot(nodes);
 		vego_nodes_read(nodes, i, slot);
 		if (slot->kind == VEGO_SLOT_LIVE)
-			vego_graph_relink(nodes, i, slot,
-							  vego_ef_construction(nodes->rel, nodes->count));
+			vego_graph_relink(&vacuum->bench, i, slot,
+							  vego_ef_construction(nodes->rel,
+												   vego_nodes_estimate(nodes)));
 		MemoryContextReset(vacuum->node_context);
 	}
 	MemoryContextSwitchTo(old);
+}
+
+static bool
+row_is_dead(void *arg, ItemPointer tid)
+{
+	VegoVacuum *vacuum = arg;
+
+	return vacuum->callback(tid, vacuum->callback_state);
+}
+
+/*
+ * The vectors of dead rows, also of those whose nodes were never written.
+ * Before any slot is free: as long as vectors may be left, dead slots are too,
+ * and bring the next vacuum here.
+ */
+static void
+free_vectors(VegoVacuum *vacuum)
+{
+	for (BlockNumber block = 0; block < vacuum->exact.size; block++)
+	{
+		if (!vego_bitmap_has(&vacuum->exact, block))
+			continue;
+		vego_compat_vacuum_delay();
+		vego_exact_sweep_block(vacuum->nodes, block, vacuum->info->strategy,
+							   row_is_dead, vacuum);
+	}
 }
 
 static VegoVerdict
@@ -545,6 +601,7 @@ vegobulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 	vacuum->callback = callback;
 	vacuum->callback_state = callback_state;
 	vacuum->nodes = vego_nodes_open(info->index);
+	vego_workbench_init(&vacuum->bench, vacuum->nodes);
 	vacuum->node_context = AllocSetContextCreate(context, "vego repair",
 												 ALLOCSET_DEFAULT_SIZES);
 
@@ -555,6 +612,7 @@ vegobulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 		replace_entry(vacuum);
 		attach_nodes(vacuum);
 		relink_nodes(vacuum);
+		free_vectors(vacuum);
 		free_slots(vacuum);
 	}
 	MemoryContextSwitchTo(old);
