@@ -11,6 +11,7 @@
 
 #include "nodes/execnodes.h"
 
+#include "exact_build.h"
 #include "opclass.h"
 #include "page.h"
 #include "parallel.h"
@@ -38,6 +39,7 @@ typedef struct VegoBuild
 	uint8	   *codes;
 	double		radius2;		/* largest squared norm */
 	float	   *scratch;
+	VegoExactSpool *spool;		/* NULL unless exact vectors are kept */
 
 	/* first rows, before there is a centre */
 	bool		has_centre;
@@ -70,7 +72,8 @@ enum
 	VEGO_SUBPHASE_SCAN = 2,
 	VEGO_SUBPHASE_GRAPH,		/* and those of partition.h behind it */
 	VEGO_SUBPHASE_UPPER = VEGO_SUBPHASE_GRAPH + VEGO_PHASE_ATTACH + 1,
-	VEGO_SUBPHASE_WRITE
+	VEGO_SUBPHASE_WRITE,
+	VEGO_SUBPHASE_EXACT
 };
 
 /* Reports progress, which only the leader does, and checks for interrupts. */
@@ -99,6 +102,7 @@ extern void vego_build_stage(VegoBuild *build);
 /* build_pages.c: levels become slots, slots become pages. */
 extern void vego_build_write(VegoBuild *build);
 extern void vego_build_write_part(VegoBuild *build);
+extern void vego_build_write_exact(VegoBuild *build);
 extern void vego_build_write_empty(VegoBuild *build);
 
 #endif							/* VEGO_BUILD_H */

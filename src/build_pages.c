@@ -4,7 +4,8 @@
  *
  * Slots are written in the order of ids, so what is on a page is known before:
  * pages can be written by any process and in any order, a run of them at a
- * time.  A page is logged right after it is written, for it is final then.
+ * time.  A page is logged right after it is written, for it is final then, or at
+ * the very end in an index that keeps exact vectors.
  */
 #include "postgres.h"
 
@@ -106,6 +107,14 @@ make_meta(const VegoBuild *build)
 	meta.bits = build->shape.bits;
 	meta.dims = build->shape.dims;
 	meta.m = build->shape.m;
+	meta.exact = build->shape.exact;
+	if (meta.exact != VEGO_EXACT_OFF)
+	{
+		meta.element_bytes = build->opclass->element_bytes;
+		meta.value_bytes = vego_value_most_bytes(build->opclass,
+												 build->shape.dims);
+		meta.stored_bytes = vego_exact_expected_bytes(&meta);
+	}
 	meta.has_centre = build->centre != NULL;
 	meta.radius = build->coder.radius;
 	meta.entry = VEGO_NO_NODE;
@@ -278,7 +287,7 @@ vego_build_write_part(VegoBuild *build)
 		build->down[at] = vego_team_array(team, level->down);
 	}
 	vego_geometry_init(&geometry, build->shape.dims, build->shape.bits,
-					   build->shape.m);
+					   build->shape.m, build->shape.exact);
 	while (vego_team_take(team, &from, &to))
 		write_runs(build, &geometry, order->logged, from, to);
 }
@@ -300,7 +309,8 @@ write_nodes(VegoBuild *build)
 {
 	VegoGeometry geometry;
 	VegoTeam   *team = build->team;
-	bool		logged = RelationNeedsWAL(build->index);
+	/* nodes are told the places of their vectors later */
+	bool		logged = RelationNeedsWAL(build->index) && build->spool == NULL;
 	BlockNumber end;
 	uint32		runs;
 	uint32		from;
@@ -309,7 +319,7 @@ write_nodes(VegoBuild *build)
 	if (build->count == 0)
 		return;
 	vego_geometry_init(&geometry, build->shape.dims, build->shape.bits,
-					   build->shape.m);
+					   build->shape.m, build->shape.exact);
 	end = vego_node_block(&geometry, node_count(build) - 1) + 1;
 	runs = (end - geometry.first_block + RUN_PAGES - 1) / RUN_PAGES;
 	vego_build_progress(VEGO_SUBPHASE_WRITE, 0, runs);
@@ -341,6 +351,24 @@ vego_build_write(VegoBuild *build)
 
 	write_meta(build->index, MAIN_FORKNUM, &meta, build->centre);
 	write_nodes(build);
+}
+
+static void
+report_exact(int64 done, int64 total)
+{
+	vego_build_progress(VEGO_SUBPHASE_EXACT, done, total);
+}
+
+/* Exact vectors, and then all pages to WAL, since only now they are final. */
+void
+vego_build_write_exact(VegoBuild *build)
+{
+	VegoMeta	meta = make_meta(build);
+
+	vego_exact_build(build->index, &meta, build->spool, report_exact);
+	if (RelationNeedsWAL(build->index))
+		log_newpage_range(build->index, MAIN_FORKNUM, 0,
+						  RelationGetNumberOfBlocks(build->index), true);
 }
 
 void
