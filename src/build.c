@@ -8,7 +8,7 @@
  *	 graph		partition.c makes a graph of the others, level by level
  *				(build_graph.c)
  *	 pages		the levels become slots, slots become pages, and go to WAL once
- *				(build_pages.c)
+ *				(build_pages.c); then exact vectors, if they are kept
  *
  * Several processes may do this together (parallel.h).
  */
@@ -54,6 +54,8 @@ vegobuildphasename(int64 phase)
 			return "building upper levels";
 		case VEGO_SUBPHASE_WRITE:
 			return "writing pages";
+		case VEGO_SUBPHASE_EXACT:
+			return "writing exact vectors";
 		default:
 			return NULL;
 	}
@@ -124,6 +126,8 @@ vegobuild(Relation heap, Relation index, IndexInfo *indexInfo)
 	vego_build_write_entry(&build);
 	if (build.team)
 		vego_team_end(build.team);
+	if (build.spool)
+		vego_build_write_exact(&build);
 	MemoryContextSwitchTo(old);
 
 	result->heap_tuples = build.reltuples;

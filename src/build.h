@@ -11,6 +11,7 @@
 
 #include "nodes/execnodes.h"
 
+#include "exact_build.h"
 #include "opclass.h"
 #include "page.h"
 #include "parallel.h"
@@ -40,6 +41,7 @@ typedef struct VegoBuild
 	VegoRowStore store;
 	double		radius2;		/* largest squared norm */
 	float	   *scratch;
+	VegoExactSpool *spool;		/* NULL unless exact vectors are kept */
 
 	/* first rows, before there is a centre */
 	bool		has_centre;
@@ -82,7 +84,8 @@ enum
 	VEGO_SUBPHASE_SCAN = 2,
 	VEGO_SUBPHASE_GRAPH,		/* and those of partition.h and shards.h */
 	VEGO_SUBPHASE_UPPER = VEGO_SUBPHASE_GRAPH + VEGO_PHASE_MERGE + 1,
-	VEGO_SUBPHASE_WRITE
+	VEGO_SUBPHASE_WRITE,
+	VEGO_SUBPHASE_EXACT
 };
 
 /* Reports progress, which only the leader does, and checks for interrupts. */
@@ -131,6 +134,7 @@ extern void vego_build_write_meta(VegoBuild *build);
 extern void vego_build_write(VegoBuild *build);
 extern void vego_build_write_entry(VegoBuild *build);
 extern void vego_build_write_part(VegoBuild *build);
+extern void vego_build_write_exact(VegoBuild *build);
 extern void vego_build_write_empty(VegoBuild *build);
 
 /*

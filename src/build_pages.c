@@ -4,7 +4,8 @@
  *
  * Slots are written in the order of ids, so what is on a page is known before:
  * pages can be written by any process and in any order, a run of them at a
- * time.  A page is logged right after it is written, for it is final then.
+ * time.  A page is logged right after it is written, for it is final then, or at
+ * the very end in an index that keeps exact vectors.
  */
 #include "postgres.h"
 
@@ -115,6 +116,14 @@ make_meta(const VegoBuild *build)
 	meta.bits = build->shape.bits;
 	meta.dims = build->shape.dims;
 	meta.m = build->shape.m;
+	meta.exact = build->shape.exact;
+	if (meta.exact != VEGO_EXACT_OFF)
+	{
+		meta.element_bytes = build->opclass->element_bytes;
+		meta.value_bytes = vego_value_most_bytes(build->opclass,
+												 build->shape.dims);
+		meta.stored_bytes = vego_exact_expected_bytes(&meta);
+	}
 	meta.has_centre = build->centre != NULL;
 	meta.radius = build->coder.radius;
 	meta.entry = VEGO_NO_NODE;
@@ -174,11 +183,18 @@ vego_page_writer_init(VegoPageWriter *writer, VegoBuild *build)
 {
 	writer->build = build;
 	vego_geometry_init(&writer->geometry, build->shape.dims, build->shape.bits,
-					   build->shape.m);
+					   build->shape.m, build->shape.exact);
 	vego_page_init(writer->page.data, VEGO_PAGE_NODES);
 	writer->place = 0;
 	writer->next_id = 0;
 	writer->logged = writer->geometry.first_block;
+}
+
+/* Nodes with exact vectors are told the places of these later. */
+static bool
+is_logged_at_once(const VegoBuild *build)
+{
+	return RelationNeedsWAL(build->index) && build->spool == NULL;
 }
 
 /* Logs pages that have been written, a run of them unless these are all. */
@@ -187,7 +203,7 @@ log_pages(VegoPageWriter *writer, BlockNumber end, bool all)
 {
 	if (end - writer->logged < RUN_PAGES && !(all && end > writer->logged))
 		return;
-	if (RelationNeedsWAL(writer->build->index))
+	if (is_logged_at_once(writer->build))
 		log_newpage_range(writer->build->index, MAIN_FORKNUM, writer->logged,
 						  end, true);
 	writer->logged = end;
@@ -404,7 +420,7 @@ vego_build_write_part(VegoBuild *build)
 		build->down[at] = vego_team_array(team, level->down);
 	}
 	vego_geometry_init(&geometry, build->shape.dims, build->shape.bits,
-					   build->shape.m);
+					   build->shape.m, build->shape.exact);
 	while (vego_team_take(team, &from, &to))
 		write_runs(build, &geometry, order->logged, from, to);
 }
@@ -426,7 +442,7 @@ vego_build_write(VegoBuild *build)
 {
 	VegoGeometry geometry;
 	VegoTeam   *team = build->team;
-	bool		logged = RelationNeedsWAL(build->index);
+	bool		logged = is_logged_at_once(build);
 	BlockNumber first;
 	BlockNumber end;
 	uint32		runs;
@@ -436,7 +452,7 @@ vego_build_write(VegoBuild *build)
 	if (build->count == 0)
 		return;
 	vego_geometry_init(&geometry, build->shape.dims, build->shape.bits,
-					   build->shape.m);
+					   build->shape.m, build->shape.exact);
 	first = first_block(build, &geometry);
 	end = vego_node_block(&geometry, node_count(build) - 1) + 1;
 	runs = (end - first + RUN_PAGES - 1) / RUN_PAGES;
@@ -460,6 +476,25 @@ vego_build_write(VegoBuild *build)
 			vego_build_progress(VEGO_SUBPHASE_WRITE, run, runs);
 			write_runs(build, &geometry, logged, run, run + 1);
 		}
+}
+
+void
+static void
+report_exact(int64 done, int64 total)
+{
+	vego_build_progress(VEGO_SUBPHASE_EXACT, done, total);
+}
+
+/* Exact vectors, and then all pages to WAL, since only now they are final. */
+void
+vego_build_write_exact(VegoBuild *build)
+{
+	VegoMeta	meta = make_meta(build);
+
+	vego_exact_build(build->index, &meta, build->spool, report_exact);
+	if (RelationNeedsWAL(build->index))
+		log_newpage_range(build->index, MAIN_FORKNUM, 0,
+						  RelationGetNumberOfBlocks(build->index), true);
 }
 
 void

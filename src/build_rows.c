@@ -12,6 +12,7 @@
 #include "access/tableam.h"
 #include "catalog/index.h"
 #include "commands/progress.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "storage/bufmgr.h"
@@ -204,14 +205,18 @@ scan_row(Relation index, ItemPointer tid, Datum *values, bool *isnull,
 {
 	VegoBuild  *build = state;
 	MemoryContext old;
+	Datum		value;
 	const float *x;
 
 	if (isnull[0])
 		return;
 	old = MemoryContextSwitchTo(build->row_context);
-	x = vego_value_elements(index, build->opclass, values[0],
-							build->shape.dims);
+	value = PointerGetDatum(PG_DETOAST_DATUM(values[0]));
+	x = vego_value_elements(index, build->opclass, value, build->shape.dims);
 	MemoryContextSwitchTo(build->context);
+	if (build->spool)
+		vego_exact_spool_add(build->spool, tid,
+							 vego_value_bytes(build->opclass, value));
 	if (build->has_centre)
 		add_row(build, tid, x);
 	else
@@ -275,6 +280,8 @@ scan_as_leader(VegoBuild *build, IndexInfo *info)
 								   sizeof(float));
 	build->waiting_tids = palloc(build->waiting_room *
 								 sizeof(ItemPointerData));
+	if (build->shape.exact != VEGO_EXACT_OFF)
+		build->spool = vego_exact_spool_begin();
 	vego_build_progress(VEGO_SUBPHASE_SCAN, 0, 0);
 	vego_rowstore_init(&build->store, &build->coder, pool);
 	scan_heap(build, info, true);
@@ -304,7 +311,9 @@ vego_build_scan_part(VegoBuild *build)
 	vego_rowstore_init(&build->store, &build->coder, &notice->pool);
 	file_name(ParallelWorkerNumber, name);
 	vego_rowstore_set_file(&build->store, vego_team_files(build->team), name);
-	scan_heap(build, info, false);
+	/* exact vectors go to a file of the leader's, who then scans alone */
+	if (build->shape.exact == VEGO_EXACT_OFF)
+		scan_heap(build, info, false);
 	part->reltuples = build->reltuples;
 	part->radius2 = build->radius2;
 	part->count = build->store.count;
@@ -521,6 +530,8 @@ forget_rows(VegoBuild *build)
 	build->centre = NULL;
 	build->coder.centre = NULL;
 	build->waiting_count = 0;
+	if (build->spool)
+		vego_exact_spool_end(build->spool);
 }
 
 void

@@ -9,7 +9,7 @@
 
 #include "utils/rel.h"
 
-#include "vego.h"
+#include "page.h"
 
 typedef enum VegoOrder
 {
@@ -33,6 +33,9 @@ extern int	vego_options_m(Relation index);
 extern int	vego_options_ef_construction(Relation index);
 
 extern int	vego_options_bits(Relation index);
+extern VegoExactMode vego_options_exact(Relation index);
+
+extern const char *vego_exact_mode_name(VegoExactMode mode);
 
 extern bytea *vegooptions(Datum reloptions, bool validate);
 

@@ -218,7 +218,7 @@ vego_partition_memory(const VegoCoder *coder, uint32 count,
 	LeafPlan	leaves = plan_leaves(coder, count, options->ef_construction);
 	Size		m = options->m;
 	Size		l = leaves.a_row;
-	Size		in_choose_links = 5 + 10 * l + 6 * l * leaves.candidates +
+	Size		in_choose_links = 5 + 10 * l + 4 * l * leaves.candidates +
 		8 * m;
 	Size		in_link_back = 22 + 24 * m;
 	Size		of_copies = 8;

@@ -34,12 +34,11 @@
  *								cell_start
  *	 seat_members		alone	members, cell_start		leaf_start, leaves,
  *														seats
- *	 find_candidates	leaf	items, members,			candidates,
- *								leaf_start				distances
+ *	 find_candidates	leaf	items, members,			candidates
+ *								leaf_start
  *	 choose_links		item	items, members,			forward*
  *								leaf_start, leaves,
- *								seats, candidates,
- *								distances
+ *								seats, candidates
  *	 number_nodes		alone	items, copies, copied	nodes, level rows
  *	 link_back			item	items, nodes, forward*	level links, degrees
  *	 find_beacons		alone	items					beacons
@@ -65,8 +64,8 @@
  *	 order_homes, near		8 + 4l									24
  *	 fill_, cut_leaves		4 + 4l				4 + 4l				20 + 20
  *	 seat_members			4 + 10l				1					44 + 1
- *	 find_candidates		4 + 10l + 6lc							428
- *	 choose_links			5 + 10l + 6lc + 8m						557
+ *	 find_candidates		4 + 10l + 4lc							300
+ *	 choose_links			5 + 10l + 4lc + 8m						429
  *	 number_nodes			14 + 16m			4					270 + 4
  *	 link_back				13 + 8m				9 + 8m + 8d			141 + 265
  *	 find_, link_beacons	13 + 8m				8					141 + 8

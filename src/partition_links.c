@@ -75,6 +75,7 @@ select_keys(const VegoPartition *build, uint64 *keys, int count, int limit,
 			VegoCandidate *candidates)
 {
 	double		unscale = 1.0 / distance_unit(build);
+	int			near_bytes = Min(build->rows.coder->code_bytes, 256);
 	int			chosen;
 
 	for (int i = 0; i < count; i++)
@@ -86,7 +87,8 @@ select_keys(const VegoPartition *build, uint64 *keys, int count, int limit,
 		candidates[i].factors = vego_row_factors(&build->rows, row);
 		candidates[i].code = vego_row_code(&build->rows, row);
 		candidates[i].binding = false;
-		__builtin_prefetch(candidates[i].code);
+		for (int at = 0; at < near_bytes; at += 64)
+			__builtin_prefetch(candidates[i].code + at);
 		__builtin_prefetch(candidates[i].factors);
 	}
 	chosen = vego_select_neighbours(build->rows.coder, candidates, count,
@@ -116,6 +118,7 @@ merge_candidates(const VegoPartition *build, uint32 position, Lists *lists)
 {
 	int			per_row = build->leaves_a_row;
 	int			per_leaf = build->candidates_a_leaf;
+	int32		places = vego_partition_places(build);
 	int			count = 0;
 
 	for (int j = 0; j < per_row; j++)
@@ -124,14 +127,20 @@ merge_candidates(const VegoPartition *build, uint32 position, Lists *lists)
 		uint64		start = build->leaf_start[build->leaves[i]];
 		uint64		at = (start + build->seats[i]) * per_leaf;
 		int			listed = 0;
-		const uint16 *candidates = build->candidates + at;
+		const int32 *candidates = build->candidates + at;
 		uint64	   *swap = lists->keys;
 
-		for (; listed < per_leaf && candidates[listed] != VEGO_NO_CANDIDATE;
+		for (; listed < per_leaf && candidates[listed] != VEGO_NO_MARK;
 			 listed++)
-			lists->leaf[listed] =
-				vego_key(build->distances[at + listed],
-						 build->members[start + candidates[listed]]);
+		{
+			int32		mark = candidates[listed];
+			int			seat = (build->seats[i] + mark) & places;
+
+			lists->leaf[listed] = vego_key(vego_mark_distance(mark, places),
+										   build->members[start + seat]);
+		}
+		/* positions ascend with seats, but these go in a circle */
+		vego_keys_sort(lists->leaf, listed);
 		count = merge_keys(lists->keys, count, lists->leaf, listed,
 						   lists->merged);
 		lists->keys = lists->merged;

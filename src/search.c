@@ -271,23 +271,33 @@ begin_level(VegoSearch *search, int level, int width, const VegoNodeId *ids,
 static bool
 is_small(const VegoSearch *search, int width)
 {
-	return search->nodes->count <= FLAT_NODES_A_WIDTH * (uint32) width;
+	return vego_nodes_estimate(search->nodes) <=
+		FLAT_NODES_A_WIDTH * (double) width;
 }
 
 static void
 meet_all(VegoSearch *search)
 {
+	const VegoGeometry *geometry = &search->nodes->geometry;
 	VegoNodeId	ids[UINT8_MAX];
 	uint32		count = search->nodes->count;
+	int			batch = 0;
 
-	for (uint32 first = 0; first < count; first += lengthof(ids))
+	for (VegoNodeId first = 0; first < count; first += geometry->per_page)
 	{
-		int			batch = Min(lengthof(ids), count - first);
-
-		for (int i = 0; i < batch; i++)
-			ids[i] = first + i;
-		meet_nodes(search, ids, batch);
+		if (!vego_nodes_may_be_on(search->nodes,
+								  vego_node_block(geometry, first)))
+			continue;
+		for (int i = 0; i < geometry->per_page && first + i < count; i++)
+		{
+			ids[batch++] = first + i;
+			if (batch < lengthof(ids))
+				continue;
+			meet_nodes(search, ids, batch);
+			batch = 0;
+		}
 	}
+	meet_nodes(search, ids, batch);
 }
 
 /*
