@@ -478,7 +478,6 @@ vego_build_write(VegoBuild *build)
 		}
 }
 
-void
 static void
 report_exact(int64 done, int64 total)
 {

@@ -255,19 +255,17 @@ find_pairs(VegoWork *work, const Batch *batch, const VegoColumns *cells,
 		int			n = (int) Min(VEGO_BLOCK_ROWS, batch->rows.count - start);
 
 		vego_blocks_gather(blocks, batch->numbers + start, n, panel, NULL);
-		vego_blocks_measure(blocks, panel, 0, n, cells);
+		vego_blocks_measure(blocks, panel, 0, n, cells, 2);
 		for (int r = 0; r < n; r++)
 		{
 			VegoCellPair *pair = &pairs[start + r];
-			int			found = vego_nearest_find(&work->nearest,
-												  vego_blocks_distances(blocks,
-																		cells, r),
-												  cells->padded, 2, 0);
+			int			found = vego_blocks_nearest(blocks, &work->nearest,
+													cells, r, 2);
+			const int32 *marks = work->nearest.marks;
 
 			/* found are two, unless a distance is not a number */
-			pair->home = found > 0 ? vego_key_id(work->nearest.keys[0]) : 0;
-			pair->second = found > 1 ? vego_key_id(work->nearest.keys[1]) :
-				VEGO_NO_CELL;
+			pair->home = found > 0 ? marks[0] & cells->places : 0;
+			pair->second = found > 1 ? marks[1] & cells->places : VEGO_NO_CELL;
 		}
 	}
 }
