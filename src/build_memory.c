@@ -18,6 +18,9 @@ vego_build_memory(void)
 	return Max((Size) maintenance_work_mem * 1024, LEAST_MEMORY);
 }
 
+/* Of shared memory, about one part in so many is gaps between arrays. */
+#define GAPS_SHARE 6
+
 /*
  * What so many rows need: the rows themselves, twice while processes hand them
  * over, then the graph (partition.h) and a number for each row.
@@ -31,7 +34,9 @@ memory_needed(VegoBuild *build, uint32 rows)
 
 	options.ef_construction = vego_ef_construction(build->index, rows);
 	graph += vego_partition_memory(&build->coder, rows, &options);
-	return own + (build->team ? Max(own, graph) : graph);
+	if (build->team == NULL)
+		return own + graph;
+	return own + Max(own, graph + graph / GAPS_SHARE);
 }
 
 uint32

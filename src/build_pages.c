@@ -190,9 +190,9 @@ vego_page_writer_init(VegoPageWriter *writer, VegoBuild *build)
 	writer->logged = writer->geometry.first_block;
 }
 
-/* Nodes are told the places of their vectors later, and logged then. */
+/* Nodes with exact vectors are told the places of these later. */
 static bool
-is_logged(const VegoBuild *build)
+is_logged_at_once(const VegoBuild *build)
 {
 	return RelationNeedsWAL(build->index) && build->spool == NULL;
 }
@@ -203,7 +203,7 @@ log_pages(VegoPageWriter *writer, BlockNumber end, bool all)
 {
 	if (end - writer->logged < RUN_PAGES && !(all && end > writer->logged))
 		return;
-	if (is_logged(writer->build))
+	if (is_logged_at_once(writer->build))
 		log_newpage_range(writer->build->index, MAIN_FORKNUM, writer->logged,
 						  end, true);
 	writer->logged = end;
@@ -442,7 +442,7 @@ vego_build_write(VegoBuild *build)
 {
 	VegoGeometry geometry;
 	VegoTeam   *team = build->team;
-	bool		logged = is_logged(build);
+	bool		logged = is_logged_at_once(build);
 	BlockNumber first;
 	BlockNumber end;
 	uint32		runs;

@@ -35,6 +35,9 @@
 /* A reference is a segment's number, from 1, and a place in it. */
 #define REFERENCE_SHIFT 48
 
+/* The task of looking at which segments there are, and no more. */
+#define TASK_LOOK (-1)
+
 /* In the table of contents of the parallel context. */
 enum
 {
@@ -184,10 +187,30 @@ set_segment(VegoTeam *team, int i, dsm_segment *dsm)
 	segment->array_count = 0;
 }
 
-/* Segments that hold no arrays go when there is need of a new one. */
+/* Lets workers begin with a task, the last one being finished. */
+static void
+publish(VegoTeam *team, int task)
+{
+	Shared	   *shared = team->shared;
+
+	shared->task = task;
+	pg_atomic_write_u32(&shared->next, 0);
+	SpinLockAcquire(&shared->mutex);
+	shared->finished = 0;
+	shared->number++;
+	SpinLockRelease(&shared->mutex);
+	ConditionVariableBroadcast(&shared->changed);
+}
+
+/*
+ * Segments that hold no arrays go when there is need of a new one.  Their memory
+ * is free when workers have let go of them as well.
+ */
 static void
 drop_empty_segments(VegoTeam *team)
 {
+	bool		dropped = false;
+
 	for (int i = 0; i < MOST_SEGMENTS; i++)
 	{
 		Segment    *segment = &team->segments[i];
@@ -197,7 +220,13 @@ drop_empty_segments(VegoTeam *team)
 			dsm_detach(segment->dsm);
 			set_segment(team, i, NULL);
 			team->shared->segments[i] = DSM_HANDLE_INVALID;
+			dropped = true;
 		}
+	}
+	if (dropped && vego_team_works(team))
+	{
+		publish(team, TASK_LOOK);
+		vego_team_wait(team);
 	}
 }
 
@@ -415,21 +444,6 @@ vego_team_wait(VegoTeam *team)
 	ConditionVariableCancelSleep();
 }
 
-/* Lets workers begin with a task, the last one being finished. */
-static void
-publish(VegoTeam *team, int task)
-{
-	Shared	   *shared = team->shared;
-
-	shared->task = task;
-	pg_atomic_write_u32(&shared->next, 0);
-	SpinLockAcquire(&shared->mutex);
-	shared->finished = 0;
-	shared->number++;
-	SpinLockRelease(&shared->mutex);
-	ConditionVariableBroadcast(&shared->changed);
-}
-
 void
 vego_team_share(VegoTeam *team, int task, const void *order, Size bytes,
 				uint32 units, uint32 least)
@@ -469,8 +483,9 @@ attach_segments(VegoTeam *team)
 	}
 }
 
-int
-vego_team_next_task(VegoTeam *team)
+/* Says that the last task is finished, and waits for the next one. */
+static int
+await_task(VegoTeam *team)
 {
 	Shared	   *shared = team->shared;
 	bool		all_finished;
@@ -498,6 +513,16 @@ vego_team_next_task(VegoTeam *team)
 	return shared->task;
 }
 
+int
+vego_team_next_task(VegoTeam *team)
+{
+	int			task;
+
+	do
+		task = await_task(team);
+	while (task == TASK_LOOK);
+	return task;
+}
 
 const void *
 vego_team_order(const VegoTeam *team)

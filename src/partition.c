@@ -224,7 +224,7 @@ vego_partition_memory(const VegoCoder *coder, uint32 count,
 	Size		of_copies = 8;
 	Size		vector = vego_block_stride(coder->dims) + sizeof(VegoBlockRow);
 	Size		leaf_vectors = 2 * Min(count, leaves.limit);
-	Size		other = VEGO_BLOCK_ROWS * leaves.limit * sizeof(float);
+	Size		other = VEGO_BLOCK_ROWS * leaves.limit * 2 * sizeof(int32);
 
 	if (leaves.a_row > 1)
 		other += vego_partition_range_bytes(coder);

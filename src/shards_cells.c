@@ -259,14 +259,13 @@ find_pairs(VegoWork *work, const Batch *batch, const VegoColumns *cells,
 		for (int r = 0; r < n; r++)
 		{
 			VegoCellPair *pair = &pairs[start + r];
-			const int32 *marks = work->nearest.marks;
 			int			found = vego_blocks_nearest(blocks, &work->nearest,
 													cells, r, 2);
+			const int32 *marks = work->nearest.marks;
 
 			/* found are two, unless a distance is not a number */
 			pair->home = found > 0 ? marks[0] & cells->places : 0;
-			pair->second = found > 1 ? marks[1] & cells->places :
-				VEGO_NO_CELL;
+			pair->second = found > 1 ? marks[1] & cells->places : VEGO_NO_CELL;
 		}
 	}
 }

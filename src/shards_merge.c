@@ -137,7 +137,10 @@ vego_shards_translate(VegoShards *shards)
  * ----------------------------------------------------------------
  */
 
-/* The rows at home in a shard in the order of their ids. */
+/*
+ * The rows at home in a shard in the order of their ids.  Its arrays are where
+ * those of shards were, lest there be memory for both.
+ */
 typedef struct Home
 {
 	uint32		count;
@@ -159,9 +162,12 @@ read_rows(VegoShards *shards, uint32 shard, const uint32 *ids, Home *home)
 	Size		code_bytes = shards->coder->code_bytes;
 	uint8	   *scratch = palloc(code_bytes);
 
-	home->tids = vego_allocate(home->count, sizeof(ItemPointerData));
-	home->factors = vego_allocate(home->count, sizeof(VegoFactors));
-	home->codes = vego_allocate(home->count, code_bytes);
+	home->tids = vego_options_array(&shards->partition, home->count,
+									sizeof(ItemPointerData));
+	home->factors = vego_options_array(&shards->partition, home->count,
+									   sizeof(VegoFactors));
+	home->codes = vego_options_array(&shards->partition, home->count,
+									 code_bytes);
 	vego_streams_rewind(shards->members, shard);
 	for (uint32 i = 0; i < shards->member_counts[shard]; i++)
 	{
@@ -198,12 +204,13 @@ read_other_lists(VegoShards *shards, uint32 shard, const uint32 *ids,
 	uint64		bytes = vego_streams_length(shards->lists, shard);
 	uint32		count = 0;
 
-	home->words = vego_allocate(bytes, 1);
+	home->words = vego_options_array(&shards->partition, bytes, 1);
 	vego_streams_rewind(shards->lists, shard);
 	vego_streams_read(shards->lists, home->words, bytes);
 	for (uint64 at = 0; at < bytes / sizeof(uint32); count++)
 		at += list_words((VegoListHead *) (home->words + at));
-	home->keys = vego_allocate(count, sizeof(uint64));
+	home->keys = vego_options_array(&shards->partition, count,
+									sizeof(uint64));
 	for (uint64 at = 0; home->key_count < count;)
 	{
 		const VegoListHead *head = (VegoListHead *) (home->words + at);
@@ -322,6 +329,18 @@ merge_row(VegoShards *shards, Home *home, uint32 place, const uint32 *ids,
 }
 
 static void
+free_home(VegoShards *shards, Home *home)
+{
+	const VegoPartitionOptions *options = &shards->partition;
+
+	vego_options_array_free(options, home->tids);
+	vego_options_array_free(options, home->factors);
+	vego_options_array_free(options, home->codes);
+	vego_options_array_free(options, home->words);
+	vego_options_array_free(options, home->keys);
+}
+
+static void
 merge_shard(VegoShards *shards, uint32 shard, uint32 first_id, Merge *merge)
 {
 	const VegoShardsOptions *options = shards->options;
@@ -350,11 +369,7 @@ merge_shard(VegoShards *shards, uint32 shard, uint32 first_id, Merge *merge)
 		vego_shards_advance(shards, 1);
 	}
 	list_free(&list);
-	pfree(home.tids);
-	pfree(home.factors);
-	pfree(home.codes);
-	pfree(home.words);
-	pfree(home.keys);
+	free_home(shards, &home);
 	pfree(ids);
 }
 
