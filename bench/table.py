@@ -281,7 +281,7 @@ def write_rows(results):
         values = {s: median(results.values(figure, data, s, settings))
                   for s in ("vego", "pgvector")}
         what = figure.removeprefix("write_").replace("_", " ")
-        if figure == "write_inserts":
+        if figure == "write_vacuums":
             continue
         better = "share" if "bytes" in what else \
             "more" if "per s" in what or "recall" in what else "less"
@@ -360,7 +360,8 @@ def exact_lines(results):
                     ("qps", "warm QPS over that of plain",
                      of("qps", "vego-plain"))]:
                 value = of(figure, system)
-                if value and (over or figure == "raw_over_stored"):
+                if value and (over or figure == "raw_over_stored") and \
+                        (figure, option) != ("qps", "plain"):
                     yield f"{data}, exact = {option}: {what}", \
                         value / (over or 1)
 
@@ -418,7 +419,7 @@ def print_behind(rows):
         print("\nvego does not lead in:\n")
         for one in behind:
             print(f"- {one}")
-    else:
+    elif any(row.rivals for row in rows):
         print("\nvego leads in all of these.")
 
 
@@ -433,9 +434,11 @@ def print_markdown(results):
         rows += small_rows(results)
     rows = [row for row in rows if row.vego]
     rivals = [r for r in RIVALS if any(r in row.rivals for row in rows)]
-    print("\n| " + " | ".join(
-        ["", "vego"] + rivals + [f"against {r}" for r in rivals[:2]]) + " |")
-    print("|---" * (2 + len(rivals) + len(rivals[:2])) + "|")
+    if rows:
+        print("\n| " + " | ".join(
+            ["", "vego"] + rivals + [f"against {r}" for r in rivals[:2]]) +
+            " |")
+        print("|---" * (2 + len(rivals) + len(rivals[:2])) + "|")
     for row in rows:
         print(row.line(rivals))
     lines = [*own_lines(results), *limited_lines(results),
