@@ -466,6 +466,39 @@ vego_nodes_prefetch_code(VegoNodes *nodes, VegoNodeId id)
 		prefetch_code(&nodes->geometry, slot);
 }
 
+int
+vego_nodes_rank_block(VegoNodes *nodes, BlockNumber block,
+					  const VegoQuery *query, int level, VegoNodeId *ids,
+					  double *ranks)
+{
+	const VegoGeometry *geometry = &nodes->geometry;
+	Buffer		buffer = pin_block(nodes, block);
+	Page		page = BufferGetPage(buffer);
+	int			found = 0;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	check_page(nodes, block, page);
+	for (int i = 0; i < geometry->per_page && !PageIsNew(page);)
+	{
+		VegoRanking ranking;
+
+		ranking.count = 0;
+		for (; i < geometry->per_page && ranking.count < VEGO_QUERY_RANKS; i++)
+		{
+			const VegoSlot *slot = vego_page_slot(geometry, page, i);
+
+			if (slot->kind != VEGO_SLOT_LIVE || slot->level != level)
+				continue;
+			ids[found] = vego_node_id(geometry, block, i);
+			add_to_ranking(&ranking, nodes, slot, found++);
+		}
+		finish_ranking(&ranking, query, ranks);
+	}
+	UnlockReleaseBuffer(buffer);
+	nodes->frames->counters.ranked_by_pin += found;
+	return found;
+}
+
 bool
 vego_nodes_sketch(VegoNodes *nodes, VegoNodeId id, VegoFactors *factors,
 				  uint8 *code)

@@ -96,6 +96,14 @@ extern void vego_nodes_rank(VegoNodes *nodes, const VegoQuery *query,
 extern void vego_nodes_prefetch_code(VegoNodes *nodes, VegoNodeId id);
 
 /*
+ * Read: the ranks of all live nodes of a level in a block, under one pin.  ids
+ * and ranks have room for the slots of a block; returns how many there are.
+ */
+extern int	vego_nodes_rank_block(VegoNodes *nodes, BlockNumber block,
+								  const VegoQuery *query, int level,
+								  VegoNodeId *ids, double *ranks);
+
+/*
  * Hint: copies factors and code of a node.  False when the id is no slot or
  * its slot is not live.
  */
