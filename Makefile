@@ -19,9 +19,12 @@ OBJS = \
 	src/block.o \
 	src/build.o \
 	src/build_graph.o \
+	src/build_memory.o \
 	src/build_pages.o \
 	src/build_rows.o \
+	src/build_shards.o \
 	src/check.o \
+	src/check_exact.o \
 	src/check_graph.o \
 	src/check_pages.o \
 	src/check_rows.o \
@@ -30,6 +33,11 @@ OBJS = \
 	src/cost.o \
 	src/cost_distance.o \
 	src/distance.o \
+	src/exact.o \
+	src/exact_build.o \
+	src/exact_code.o \
+	src/exact_page.o \
+	src/exact_value.o \
 	src/float_text.o \
 	src/graph.o \
 	src/graph_select.o \
@@ -55,8 +63,14 @@ OBJS = \
 	src/partition_order.o \
 	src/plan.o \
 	src/repair.o \
+	src/rowstore.o \
 	src/scan.o \
 	src/search.o \
+	src/shards.o \
+	src/shards_cells.o \
+	src/shards_members.o \
+	src/shards_merge.o \
+	src/streams.o \
 	src/vacuum.o \
 	src/sparsevec.o \
 	src/sparsevec_cast.o \
@@ -93,6 +107,7 @@ REGRESS = \
 	index_basic \
 	index_options \
 	index_errors \
+	index_exact \
 	index_ddl \
 	index_vacuum \
 	index_cost \
@@ -118,6 +133,16 @@ ISOLATION_OPTS = --inputdir=test/isolation --load-extension=vego
 
 PG_CPPFLAGS = -I$(srcdir)/src
 EXTRA_CLEAN = test/kernels bench/kernels
+
+# Exact vectors in the index are compressed with libzstd.
+PKG_CONFIG ?= pkg-config
+ifneq ($(shell $(PKG_CONFIG) --atleast-version=1.4.0 libzstd && echo yes),yes)
+ifeq ($(filter lint check-kernels clean,$(MAKECMDGOALS)),)
+$(error vego needs libzstd 1.4 or later and pkg-config: on Debian, apt-get install libzstd-dev pkg-config)
+endif
+endif
+PG_CPPFLAGS += $(shell $(PKG_CONFIG) --cflags libzstd)
+SHLIB_LINK += $(shell $(PKG_CONFIG) --libs libzstd)
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)

@@ -31,7 +31,9 @@ static uint8_t a[MAX_LENGTH + BATCH];
 static uint8_t b[MAX_LENGTH];
 static int8_t high[MAX_LENGTH];
 static int8_t low[MAX_LENGTH];
-static uint16_t positions[MAX_LENGTH];
+static int32_t marks[MAX_LENGTH];
+static int32_t found[MAX_LENGTH];
+static int32_t least[VEGO_BLOCK_COLUMNS];
 static int32_t dots[LEAF_ROWS * VEGO_BLOCK_COLUMNS];
 static VegoBlockRow row;
 static VegoBlockColumns columns;
@@ -107,11 +109,18 @@ query_dots(void (*kernel) (const uint8_t *const *codes, int count,
 
 /* As long as a block is wide, whatever n. */
 static float
-distances(const VegoKernels *k, int n)
+block_marks(const VegoKernels *k, int n)
 {
 	(void) n;
-	k->block_distances(dots, &row, &columns, out);
-	return out[0];
+	k->block_marks(dots, &row, &columns, 0, 2047, found, least);
+	return (float) found[0];
+}
+
+static float
+sort_marks(const VegoKernels *k, int n)
+{
+	k->sort_marks(marks, n, found);
+	return (float) found[0];
 }
 
 CALLS(l2_squared, k->l2_squared(x, y, n))
@@ -128,8 +137,9 @@ CALLS(query_l1_8, k->query_l1_8(a, x, -1, 0.01f, n))
 CALLS(query_l1_4, k->query_l1_4(a, x, -1, 0.1f, n))
 CALLS(code_dot8, k->code_dot8(a, b, n))
 CALLS(code_dot4, k->code_dot4(a, b, n / 2))
-CALLS(block_distances, distances(k, n))
-CALLS(below, k->below(x, n, -0.98f, positions))
+CALLS(block_marks, block_marks(k, n))
+CALLS(marks_below, k->marks_below(marks, n, 20 << 20, found))
+CALLS(sort_marks, sort_marks(k, n))
 
 static const struct
 {
@@ -152,7 +162,7 @@ static const struct
 	{"query_l1_4", call_query_l1_4, 4.5},
 	{"code_dot8", call_code_dot8, 2},
 	{"code_dot4", call_code_dot4, 1},
-	{"below", call_below, 4}
+	{"marks_below", call_marks_below, 4}
 };
 
 /* Nanoseconds a call, the best of several tries. */
@@ -249,8 +259,10 @@ bench_table(const VegoKernels *k)
 		}
 		printf("\n");
 	}
-	printf("%-8s %-15s %9.1f\n", k->name, "block_distances",
-		   time_calls(call_block_distances, k, VEGO_BLOCK_COLUMNS));
+	printf("%-8s %-15s %9.1f\n", k->name, "block_marks",
+		   time_calls(call_block_marks, k, VEGO_BLOCK_COLUMNS));
+	printf("%-8s %-15s %9.1f of 24\n", k->name, "sort_marks",
+		   time_calls(call_sort_marks, k, 24));
 	bench_leaf(k, 128);
 	bench_leaf(k, MAX_LEAF_LENGTH);
 }
@@ -264,6 +276,7 @@ main(int argc, char **argv)
 	{
 		x[i] = (float) rand() / (float) RAND_MAX * 2 - 1;
 		y[i] = (float) rand() / (float) RAND_MAX * 2 - 1;
+		marks[i] = (int32_t) ((rand() & 0x3FF) << 20) + i;
 		a[i] = (uint8_t) rand();
 		b[i] = (uint8_t) rand();
 		high[i] = (int8_t) (rand() % 255 - 127);

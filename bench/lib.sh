@@ -213,6 +213,15 @@ index_of()
 	echo "$method (embedding vector_${metric}_ops) WITH ($(with_of "$1"))"
 }
 
+operator_of_metric()
+{
+	case $metric in
+		l2) echo '<->' ;;
+		ip) echo '<#>' ;;
+		cosine) echo '<=>' ;;
+	esac
+}
+
 # ---- tables and indexes ----
 
 # A variant of vego has a copy of vego's table, if there is one: so all

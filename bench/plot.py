@@ -60,7 +60,7 @@ def draw_recall(results, data, folder):
 def draw_builds(results, folder):
     builds = {}
     for f in results.figures:
-        if f["figure"] == "build_s":
+        if f["figure"] == "build_s" and f["settings"].startswith("workers="):
             key = (f["data"], f["system"], int(f["settings"].split("=")[1]))
             builds.setdefault(key, []).append(float(f["value"]))
     data_sets = list(dict.fromkeys(data for data, _, _ in builds))

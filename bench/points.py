@@ -63,14 +63,6 @@ def at_recall(points, recall, column):
     return [value for value in values if value is not None]
 
 
-def write_figures(row):
-    """The columns of a row of bench/writes as figures."""
-    same = {"system": row.pop("system"), "data": row.pop("data"),
-            "settings": f"{row.pop('clients')} clients"}
-    return [{**same, "figure": "write_" + name, "value": value}
-            for name, value in row.items() if value]
-
-
 def place(data):
     """Sets are shown in this order, and any other between."""
     order = {"sift200k": 0, "sift1m": 1, "text": 2, "wide": 3, "small": 5}
@@ -91,8 +83,7 @@ class Results:
             else:
                 self.points.append(point)
         self.figures = read(folder, "figures.csv")
-        for row in read(folder, "writes.csv"):
-            self.figures += write_figures(row)
+        self.figures += read(folder, "writes.csv")
 
     def data_sets(self):
         return sorted({p["data"] for p in self.points}, key=place)

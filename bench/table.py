@@ -62,7 +62,8 @@ def print_builds(results, data):
     print("\nbuild in seconds (median, all), bytes a vector of the index")
     groups = {}
     for f in results.figures:
-        if f["figure"] == "build_s" and f["data"] == data:
+        if f["figure"] == "build_s" and f["data"] == data and \
+                f["settings"].startswith("workers="):
             groups.setdefault((f["system"], f["settings"]), []).append(
                 float(f["value"]))
     for (system, settings), seconds in groups.items():
@@ -280,7 +281,7 @@ def write_rows(results):
         values = {s: median(results.values(figure, data, s, settings))
                   for s in ("vego", "pgvector")}
         what = figure.removeprefix("write_").replace("_", " ")
-        if figure == "write_inserts":
+        if figure == "write_vacuums":
             continue
         better = "share" if "bytes" in what else \
             "more" if "per s" in what or "recall" in what else "less"
@@ -327,12 +328,42 @@ def limited_lines(results):
                    "with enough memory", little / enough)
 
 
+def micro_lines(results):
+    for figure in dict.fromkeys(f["figure"] for f in results.figures
+                                if f["figure"].startswith("micro_")):
+        name, unit = figure.removeprefix("micro_").rsplit("_", 1)
+        yield f"{name.replace('_', ' ')}, {unit}", \
+            median(results.values(figure))
+
+
 def plan_lines(results):
     cells, good = (median(results.values(f"plans_{name}"))
                    for name in ("cells", "good"))
     if cells:
         yield (f"share of {cells:.0f} plans (rows, LIMIT, WHERE) that take at "
                "most 1.5 times the best plan's time", good / cells)
+
+
+def exact_lines(results):
+    """Figures of bench/exact: exact vectors in the index, beside none."""
+    for data in dict.fromkeys(f["data"] for f in results.figures
+                              if f["figure"] == "index_bytes_a_vector"):
+        def of(figure, system):
+            return median(results.values(figure, data, system))
+        cold = "cold_pages_for_distances"
+        for option in ("plain", "zstd"):
+            system = f"vego-{option}"
+            for figure, what, over in [
+                    ("raw_over_stored", "raw bytes over stored bytes", None),
+                    (cold, "cold pages for exact distances over those of "
+                     "rows", of(cold, "vego")),
+                    ("qps", "warm QPS over that of plain",
+                     of("qps", "vego-plain"))]:
+                value = of(figure, system)
+                if value and (over or figure == "raw_over_stored") and \
+                        (figure, option) != ("qps", "plain"):
+                    yield f"{data}, exact = {option}: {what}", \
+                        value / (over or 1)
 
 
 def exponent(pairs):
@@ -388,7 +419,7 @@ def print_behind(rows):
         print("\nvego does not lead in:\n")
         for one in behind:
             print(f"- {one}")
-    else:
+    elif any(row.rivals for row in rows):
         print("\nvego leads in all of these.")
 
 
@@ -403,13 +434,16 @@ def print_markdown(results):
         rows += small_rows(results)
     rows = [row for row in rows if row.vego]
     rivals = [r for r in RIVALS if any(r in row.rivals for row in rows)]
-    print("\n| " + " | ".join(
-        ["", "vego"] + rivals + [f"against {r}" for r in rivals[:2]]) + " |")
-    print("|---" * (2 + len(rivals) + len(rivals[:2])) + "|")
+    if rows:
+        print("\n| " + " | ".join(
+            ["", "vego"] + rivals + [f"against {r}" for r in rivals[:2]]) +
+            " |")
+        print("|---" * (2 + len(rivals) + len(rivals[:2])) + "|")
     for row in rows:
         print(row.line(rivals))
     lines = [*own_lines(results), *limited_lines(results),
-             *plan_lines(results)]
+             *exact_lines(results), *plan_lines(results),
+             *micro_lines(results)]
     if lines:
         print("\n| vego against itself | |\n|---|---|")
         for what, value in lines:

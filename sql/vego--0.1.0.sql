@@ -194,17 +194,17 @@ COMMENT ON CAST (pg_catalog."numeric"[] AS vector) IS
 -- vector: distances
 --
 
-CREATE FUNCTION vego_distance_support(pg_catalog.internal)
+CREATE FUNCTION vego_vector_distance_support(pg_catalog.internal)
 	RETURNS pg_catalog.internal
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-	AS 'MODULE_PATHNAME', 'vego_distance_support';
-COMMENT ON FUNCTION vego_distance_support(pg_catalog.internal) IS
-	'planner support of distances: what one costs';
+	AS 'MODULE_PATHNAME', 'vego_vector_distance_support';
+COMMENT ON FUNCTION vego_vector_distance_support(pg_catalog.internal) IS
+	'tells the planner what a distance costs';
 
 CREATE FUNCTION l2_distance(vector, vector)
 	RETURNS pg_catalog.float8
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-	SUPPORT vego_distance_support
+	SUPPORT vego_vector_distance_support
 	AS 'MODULE_PATHNAME', 'vego_vector_l2_distance';
 COMMENT ON FUNCTION l2_distance(vector, vector) IS
 	'Euclidean distance';
@@ -212,7 +212,7 @@ COMMENT ON FUNCTION l2_distance(vector, vector) IS
 CREATE FUNCTION inner_product(vector, vector)
 	RETURNS pg_catalog.float8
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-	SUPPORT vego_distance_support
+	SUPPORT vego_vector_distance_support
 	AS 'MODULE_PATHNAME', 'vego_vector_inner_product';
 COMMENT ON FUNCTION inner_product(vector, vector) IS
 	'inner product';
@@ -220,7 +220,7 @@ COMMENT ON FUNCTION inner_product(vector, vector) IS
 CREATE FUNCTION cosine_distance(vector, vector)
 	RETURNS pg_catalog.float8
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-	SUPPORT vego_distance_support
+	SUPPORT vego_vector_distance_support
 	AS 'MODULE_PATHNAME', 'vego_vector_cosine_distance';
 COMMENT ON FUNCTION cosine_distance(vector, vector) IS
 	'cosine distance, 1 - cos of the angle';
@@ -228,7 +228,7 @@ COMMENT ON FUNCTION cosine_distance(vector, vector) IS
 CREATE FUNCTION l1_distance(vector, vector)
 	RETURNS pg_catalog.float8
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-	SUPPORT vego_distance_support
+	SUPPORT vego_vector_distance_support
 	AS 'MODULE_PATHNAME', 'vego_vector_l1_distance';
 COMMENT ON FUNCTION l1_distance(vector, vector) IS
 	'taxicab distance';
@@ -236,7 +236,7 @@ COMMENT ON FUNCTION l1_distance(vector, vector) IS
 CREATE FUNCTION vector_negative_inner_product(vector, vector)
 	RETURNS pg_catalog.float8
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
-	SUPPORT vego_distance_support
+	SUPPORT vego_vector_distance_support
 	AS 'MODULE_PATHNAME', 'vego_vector_negative_inner_product';
 COMMENT ON FUNCTION vector_negative_inner_product(vector, vector) IS
 	'implementation of <#> operator';
@@ -710,37 +710,49 @@ COMMENT ON CAST (pg_catalog."numeric"[] AS halfvec) IS
 -- halfvec: distances
 --
 
+CREATE FUNCTION vego_halfvec_distance_support(pg_catalog.internal)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_halfvec_distance_support';
+COMMENT ON FUNCTION vego_halfvec_distance_support(pg_catalog.internal) IS
+	'tells the planner what a distance costs';
+
 CREATE FUNCTION l2_distance(halfvec, halfvec)
 	RETURNS pg_catalog.float8
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	SUPPORT vego_halfvec_distance_support
 	AS 'MODULE_PATHNAME', 'vego_halfvec_l2_distance';
 COMMENT ON FUNCTION l2_distance(halfvec, halfvec) IS
 	'Euclidean distance';
 
 CREATE FUNCTION inner_product(halfvec, halfvec)
 	RETURNS pg_catalog.float8
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	SUPPORT vego_halfvec_distance_support
 	AS 'MODULE_PATHNAME', 'vego_halfvec_inner_product';
 COMMENT ON FUNCTION inner_product(halfvec, halfvec) IS
 	'inner product';
 
 CREATE FUNCTION cosine_distance(halfvec, halfvec)
 	RETURNS pg_catalog.float8
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	SUPPORT vego_halfvec_distance_support
 	AS 'MODULE_PATHNAME', 'vego_halfvec_cosine_distance';
 COMMENT ON FUNCTION cosine_distance(halfvec, halfvec) IS
 	'cosine distance, 1 - cos of the angle';
 
 CREATE FUNCTION l1_distance(halfvec, halfvec)
 	RETURNS pg_catalog.float8
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	SUPPORT vego_halfvec_distance_support
 	AS 'MODULE_PATHNAME', 'vego_halfvec_l1_distance';
 COMMENT ON FUNCTION l1_distance(halfvec, halfvec) IS
 	'taxicab distance';
 
 CREATE FUNCTION halfvec_negative_inner_product(halfvec, halfvec)
 	RETURNS pg_catalog.float8
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	SUPPORT vego_halfvec_distance_support
 	AS 'MODULE_PATHNAME', 'vego_halfvec_negative_inner_product';
 COMMENT ON FUNCTION halfvec_negative_inner_product(halfvec, halfvec) IS
 	'implementation of <#> operator';
@@ -1194,37 +1206,49 @@ COMMENT ON CAST (pg_catalog."numeric"[] AS sparsevec) IS
 -- sparsevec: distances
 --
 
+CREATE FUNCTION vego_sparsevec_distance_support(pg_catalog.internal)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_distance_support';
+COMMENT ON FUNCTION vego_sparsevec_distance_support(pg_catalog.internal) IS
+	'tells the planner what a distance costs';
+
 CREATE FUNCTION l2_distance(sparsevec, sparsevec)
 	RETURNS pg_catalog.float8
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	SUPPORT vego_sparsevec_distance_support
 	AS 'MODULE_PATHNAME', 'vego_sparsevec_l2_distance';
 COMMENT ON FUNCTION l2_distance(sparsevec, sparsevec) IS
 	'Euclidean distance';
 
 CREATE FUNCTION inner_product(sparsevec, sparsevec)
 	RETURNS pg_catalog.float8
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	SUPPORT vego_sparsevec_distance_support
 	AS 'MODULE_PATHNAME', 'vego_sparsevec_inner_product';
 COMMENT ON FUNCTION inner_product(sparsevec, sparsevec) IS
 	'inner product';
 
 CREATE FUNCTION cosine_distance(sparsevec, sparsevec)
 	RETURNS pg_catalog.float8
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	SUPPORT vego_sparsevec_distance_support
 	AS 'MODULE_PATHNAME', 'vego_sparsevec_cosine_distance';
 COMMENT ON FUNCTION cosine_distance(sparsevec, sparsevec) IS
 	'cosine distance, 1 - cos of the angle';
 
 CREATE FUNCTION l1_distance(sparsevec, sparsevec)
 	RETURNS pg_catalog.float8
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	SUPPORT vego_sparsevec_distance_support
 	AS 'MODULE_PATHNAME', 'vego_sparsevec_l1_distance';
 COMMENT ON FUNCTION l1_distance(sparsevec, sparsevec) IS
 	'taxicab distance';
 
 CREATE FUNCTION sparsevec_negative_inner_product(sparsevec, sparsevec)
 	RETURNS pg_catalog.float8
-	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	SUPPORT vego_sparsevec_distance_support
 	AS 'MODULE_PATHNAME', 'vego_sparsevec_negative_inner_product';
 COMMENT ON FUNCTION sparsevec_negative_inner_product(sparsevec, sparsevec) IS
 	'implementation of <#> operator';
@@ -1668,7 +1692,12 @@ CREATE FUNCTION vego_stats(
 	OUT searches pg_catalog.int8,
 	OUT rows_fetched pg_catalog.int8,
 	OUT rows_returned pg_catalog.int8,
-	OUT rows_withheld pg_catalog.int8)
+	OUT rows_withheld pg_catalog.int8,
+	OUT exact pg_catalog.text,
+	OUT exact_vectors pg_catalog.int8,
+	OUT exact_bytes pg_catalog.int8,
+	OUT exact_free_bytes pg_catalog.int8,
+	OUT exact_reads pg_catalog.int8)
 	RETURNS pg_catalog.record
 	LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED COST 100000
 	AS 'MODULE_PATHNAME', 'vego_stats';

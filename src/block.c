@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <float.h>
+
 #include "block.h"
 
 void
@@ -19,8 +21,10 @@ vego_blocks_init(VegoBlocks *blocks, const VegoRows *rows, double scale,
 	blocks->bytes = vego_allocate(VEGO_BLOCK_COLUMNS, dims);
 	blocks->dots = vego_allocate(VEGO_BLOCK_ROWS * VEGO_BLOCK_COLUMNS,
 								 sizeof(int32));
-	blocks->distances = vego_allocate((size_t) VEGO_BLOCK_ROWS * widest,
-									  sizeof(float));
+	blocks->marks = vego_allocate((size_t) VEGO_BLOCK_ROWS * widest,
+								  sizeof(int32));
+	blocks->least = vego_allocate((size_t) VEGO_BLOCK_ROWS * widest,
+								  sizeof(int32));
 }
 
 void
@@ -44,6 +48,7 @@ vego_columns_init(VegoColumns *columns, const VegoBlocks *blocks, int count)
 
 	columns->count = count;
 	columns->padded = vego_columns_padded(count);
+	columns->places = vego_places(columns->padded);
 	columns->packed = vego_allocate(block_count, blocks->packed_bytes);
 	columns->factors = vego_allocate_zero(block_count,
 										  sizeof(VegoBlockColumns));
@@ -106,6 +111,11 @@ vego_columns_put(const VegoBlocks *blocks, VegoColumns *columns, int start,
 	VegoBlockColumns *block = &columns->factors[index];
 
 	Assert(start % VEGO_BLOCK_COLUMNS == 0 && count <= VEGO_BLOCK_COLUMNS);
+
+	/* the padding is far from everything */
+	memset(block, 0, sizeof(*block));
+	for (int i = count; i < VEGO_BLOCK_COLUMNS; i++)
+		block->norm2[i] = FLT_MAX;
 	for (int i = 0; i < count; i++)
 	{
 		block->lo[i] = factors[i].lo;
@@ -156,13 +166,20 @@ vego_blocks_gather(VegoBlocks *blocks, const uint32 *rows, int count,
 	}
 }
 
-void
-vego_blocks_measure(VegoBlocks *blocks, const VegoPanel *panel, int first,
-					int row_count, const VegoColumns *columns)
+/*
+ * A row's places begin at its column `own`, and the next row's so many columns
+ * further.
+ */
+static void
+measure(VegoBlocks *blocks, const VegoPanel *panel, int first, int row_count,
+		const VegoColumns *columns, int own, int next_own)
 {
 	int			dims = blocks->rows->coder->dims;
 
-	for (int start = 0; start < columns->padded; start += VEGO_BLOCK_COLUMNS)
+	for (int i = 0; i < row_count * blocks->hands; i++)
+		blocks->least[i] = VEGO_NO_MARK;
+	for (int start = 0, hand = 0; start < columns->padded;
+		 start += VEGO_BLOCK_COLUMNS, hand += VEGO_BLOCK_COLUMNS)
 	{
 		int			block = start / VEGO_BLOCK_COLUMNS;
 
@@ -170,17 +187,45 @@ vego_blocks_measure(VegoBlocks *blocks, const VegoPanel *panel, int first,
 								 row_count,
 								 columns->packed + block * blocks->packed_bytes,
 								 dims, blocks->dots);
+		if (hand == blocks->hands)
+			hand = 0;
 		for (int r = 0; r < row_count; r++)
-		{
-			float	   *distances = vego_blocks_distances(blocks, columns, r);
-
-			vego_kernels->block_distances(blocks->dots + r * VEGO_BLOCK_COLUMNS,
-										  &panel->factors[first + r],
-										  &columns->factors[block],
-										  distances + start);
-		}
+			vego_kernels->block_marks(blocks->dots + r * VEGO_BLOCK_COLUMNS,
+									  &panel->factors[first + r],
+									  &columns->factors[block],
+									  start - own - r * next_own,
+									  columns->places,
+									  vego_blocks_marks(blocks, columns, r) +
+									  start,
+									  vego_blocks_least(blocks, r) + hand);
 	}
 	for (int r = 0; r < row_count; r++)
 		for (int c = columns->count; c < columns->padded; c++)
-			vego_blocks_distances(blocks, columns, r)[c] = INFINITY;
+			vego_blocks_marks(blocks, columns, r)[c] = VEGO_NO_MARK;
+}
+
+void
+vego_blocks_measure(VegoBlocks *blocks, const VegoPanel *panel, int first,
+					int row_count, const VegoColumns *columns, int wanted)
+{
+	blocks->hands = vego_nearest_hands(wanted, columns->padded);
+	measure(blocks, panel, first, row_count, columns, 0, 0);
+}
+
+void
+vego_blocks_measure_pairs(VegoBlocks *blocks, const VegoPanel *panel,
+						  int first, int row_count,
+						  const VegoColumns *columns, int wanted)
+{
+	blocks->hands = vego_nearest_hands(wanted, columns->padded);
+	measure(blocks, panel, first, row_count, columns, first, 1);
+}
+
+int
+vego_blocks_nearest(const VegoBlocks *blocks, VegoNearest *nearest,
+					const VegoColumns *columns, int r, int wanted)
+{
+	return vego_nearest_find(nearest, vego_blocks_marks(blocks, columns, r),
+							 columns->padded, vego_blocks_least(blocks, r),
+							 blocks->hands, wanted);
 }

@@ -3,15 +3,15 @@
  *	  Distances of many coded vectors from many.
  *
  * A block is VEGO_BLOCK_ROWS rows of a panel against VEGO_BLOCK_COLUMNS columns
- * (simd/kernels.h).  Its distances are squared, in fp32, and scaled so that
+ * (simd/kernels.h), and what comes of it are marks.  Distances are squared, in fp32, and scaled so that
  * usual norms are near 1: squared L2 of the codes, lifted under inner product.
  * L1 has no blocks; there they measure L2.
  */
 #ifndef VEGO_BLOCK_H
 #define VEGO_BLOCK_H
 
+#include "nearest.h"
 #include "rows.h"
-#include "simd/kernels.h"
 
 /* Rows that a block takes at once. */
 #define VEGO_BLOCK_ROWS 24
@@ -30,7 +30,9 @@ typedef struct VegoBlocks
 	/* scratch */
 	uint8	   *bytes;			/* VEGO_BLOCK_COLUMNS x dimensions */
 	int32	   *dots;			/* VEGO_BLOCK_ROWS x VEGO_BLOCK_COLUMNS */
-	float	   *distances;		/* VEGO_BLOCK_ROWS x the widest columns */
+	int32	   *marks;			/* VEGO_BLOCK_ROWS x the widest columns */
+	int32	   *least;			/* likewise, but hands of them */
+	int			hands;			/* of nearest.h, as measured last */
 } VegoBlocks;
 
 /* Vectors as the rows of blocks. */
@@ -45,6 +47,7 @@ typedef struct VegoColumns
 {
 	int			count;
 	int			padded;			/* up to a multiple of VEGO_BLOCK_COLUMNS */
+	int32		places;			/* of marks; enough for all columns */
 	uint8	   *packed;			/* VegoBlocks.packed_bytes apart */
 	VegoBlockColumns *factors;
 } VegoColumns;
@@ -96,19 +99,41 @@ extern void vego_columns_put(const VegoBlocks *blocks, VegoColumns *columns,
 							 const VegoBlockRow *factors);
 
 /*
- * Distances of up to VEGO_BLOCK_ROWS rows of a panel from all columns: into
- * blocks->distances, columns->padded apart, infinite in the padding.
+ * Marks of up to VEGO_BLOCK_ROWS rows of a panel and all columns: into
+ * blocks->marks, columns->padded apart, none in the padding.  A mark's place is
+ * its column.  Hands are dealt for finding the nearest `wanted`.
  */
 extern void vego_blocks_measure(VegoBlocks *blocks, const VegoPanel *panel,
 								int first, int row_count,
-								const VegoColumns *columns);
+								const VegoColumns *columns, int wanted);
+
+/*
+ * The same when rows and columns are the same vectors.  Places count from a
+ * row's own column on, in a circle: the row itself has place 0, and of columns
+ * that are equally far not all rows prefer the same.
+ */
+extern void vego_blocks_measure_pairs(VegoBlocks *blocks,
+									  const VegoPanel *panel,
+									  int first, int row_count,
+									  const VegoColumns *columns, int wanted);
 
 /* Those of one of these rows. */
-static inline float *
-vego_blocks_distances(const VegoBlocks *blocks, const VegoColumns *columns,
-					  int r)
+static inline int32 *
+vego_blocks_marks(const VegoBlocks *blocks, const VegoColumns *columns, int r)
 {
-	return blocks->distances + (size_t) r * columns->padded;
+	return blocks->marks + (size_t) r * columns->padded;
 }
+
+static inline int32 *
+vego_blocks_least(const VegoBlocks *blocks, int r)
+{
+	return blocks->least + (size_t) r * blocks->hands;
+}
+
+/* The nearest `wanted` of that row, or fewer: nearest->marks. */
+extern int	vego_blocks_nearest(const VegoBlocks *blocks,
+								VegoNearest *nearest,
+								const VegoColumns *columns, int r,
+								int wanted);
 
 #endif							/* VEGO_BLOCK_H */

@@ -27,9 +27,12 @@
  *	 I8	Rows.  Every visible row that the operator class indexes is in the
  *		index exactly once.
  *	 I9	Contents.  A visible row's code and factors are those of its vector.
+ *	 I10	Exact vectors, in an index that keeps them.  A live node of level 0
+ *		has one, which can be decoded; that of a visible row is the row's, to
+ *		the last bit.  One that belongs to no node is no fault (info).
  *
  * Crashes and failed inserts leave nodes of rows that nobody sees; of these
- * I2, I3, I6 and I7 ask less (info), since vacuum removes them.  I3 and I6 also
+ * I2, I3, I6, I7 and I10 ask less (info), since vacuum removes them.  I3 and I6 also
  * ask less while there are dead slots: a VACUUM is under way, or was cut short
  * and the next one ends its work.
  *
@@ -219,6 +222,8 @@ check_all(VegoCheck *check)
 	}
 
 	MemoryContextSwitchTo(check->context);
+	if (readable)
+		vego_check_exact(check);
 	if (readable && check->with_rows)
 		vego_check_rows(check);
 	MemoryContextSwitchTo(old);

@@ -7,6 +7,7 @@
  *	 check_pages.c	I1 I2 I4 I5 I7: what pages and slots say for themselves
  *	 check_graph.c	I2 I3 I6: what the links say together
  *	 check_rows.c	I8 I9: what the table says
+ *	 check_exact.c	I10: what pages of exact vectors say
  *
  * nodes.c raises an error where a page is damaged.  Here damage is a finding,
  * so nothing of nodes.c is used.
@@ -23,6 +24,7 @@
 
 #include "bitmap.h"
 #include "code.h"
+#include "exact_value.h"
 #include "opclass.h"
 #include "page.h"
 
@@ -37,10 +39,11 @@ typedef enum VegoInvariant
 	VEGO_REACH,
 	VEGO_UPPER,
 	VEGO_ROWS,
-	VEGO_CONTENTS
+	VEGO_CONTENTS,
+	VEGO_EXACT_VECTORS
 } VegoInvariant;
 
-#define VEGO_INVARIANTS VEGO_CONTENTS
+#define VEGO_INVARIANTS VEGO_EXACT_VECTORS
 
 typedef enum VegoSeverity
 {
@@ -93,6 +96,8 @@ vego_indexed_id(const VegoIndexed *indexed)
 	return (VegoNodeId) indexed->id_high << 16 | indexed->id_low;
 }
 
+typedef struct VegoCheckExact VegoCheckExact;
+
 typedef struct VegoCheck
 {
 	Relation	heap;
@@ -119,6 +124,8 @@ typedef struct VegoCheck
 	VegoIndexed *indexed;		/* in order of TID, for I8 */
 	uint64		indexed_count;
 	uint64		indexed_room;
+
+	VegoCheckExact *exact;		/* NULL where the index keeps no vectors */
 
 	/* findings */
 	VegoFinding *findings;
@@ -180,5 +187,14 @@ extern void vego_check_note_row(VegoCheck *check, VegoNodeId id,
 								const VegoSlot *slot);
 extern bool vego_check_row_visible(VegoCheck *check, VegoNodeId id);
 extern void vego_check_rows(VegoCheck *check);
+
+/* check_exact.c */
+extern void vego_check_exact_begin(VegoCheck *check);
+extern void vego_check_exact_page(VegoCheck *check, BlockNumber block);
+extern void vego_check_note_exact(VegoCheck *check, VegoNodeId id,
+								  const VegoSlot *slot);
+extern void vego_check_exact(VegoCheck *check);
+extern void vego_check_exact_row(VegoCheck *check, VegoNodeId id,
+								 VegoExactValue value);
 
 #endif							/* VEGO_CHECK_H */

@@ -12,6 +12,7 @@
 
 #include "check.h"
 #include "options.h"
+#include "value.h"
 
 static bool
 all_zero(const char *bytes, size_t count)
@@ -61,6 +62,7 @@ typedef enum PageState
 {
 	PAGE_READABLE,
 	PAGE_NEW,					/* all its slots are free */
+	PAGE_EXACT,					/* it has none */
 	PAGE_DAMAGED
 } PageState;
 
@@ -71,6 +73,9 @@ check_page(VegoCheck *check, BlockNumber block, int kind)
 	const char *fault = vego_check_copy_page(check, block, check->page);
 	const char *blemish;
 
+	if (fault == NULL && kind == VEGO_PAGE_NODES &&
+		check->meta.exact != VEGO_EXACT_OFF && vego_page_is_exact(check->page))
+		kind = VEGO_PAGE_EXACT;
 	if (fault == NULL)
 		fault = vego_page_fault(check->page, kind);
 	if (fault)
@@ -93,7 +98,7 @@ check_page(VegoCheck *check, BlockNumber block, int kind)
 		page_blemish(check->page);
 	if (blemish)
 		vego_finding(check, VEGO_PAGES, VEGO_ERROR, block, -1, "%s", blemish);
-	return PAGE_READABLE;
+	return kind == VEGO_PAGE_EXACT ? PAGE_EXACT : PAGE_READABLE;
 }
 
 /* I2: do the constants agree with the catalog? */
@@ -106,6 +111,7 @@ check_catalog(VegoCheck *check)
 	int32		dims = column->atttypmod;
 	int			m = vego_options_m(check->index);
 	int			bits = vego_options_bits(check->index);
+	VegoExactMode exact = vego_options_exact(check->index);
 
 	check->agrees = true;
 	getBaseTypeAndTypmod(column->atttypid, &dims);
@@ -136,6 +142,22 @@ check_catalog(VegoCheck *check)
 		vego_finding(check, VEGO_META, VEGO_INFO, 0, -1,
 					 "index was built with m = %d and bits = %d; other storage parameters take effect with REINDEX",
 					 meta->m, meta->bits);
+	if (exact != meta->exact)
+		vego_finding(check, VEGO_META, VEGO_INFO, 0, -1,
+					 "index was built with exact = %s; exact = %s takes effect with REINDEX",
+					 vego_exact_mode_name(meta->exact),
+					 vego_exact_mode_name(exact));
+	if (meta->exact != VEGO_EXACT_OFF &&
+		(meta->element_bytes != opclass->element_bytes ||
+		 meta->value_bytes != vego_value_most_bytes(opclass, meta->dims)))
+	{
+		check->agrees = false;
+		vego_finding(check, VEGO_META, VEGO_ERROR, 0, -1,
+					 "index keeps %u bytes of vectors, %u of each element, but its operator class has %d and %d",
+					 meta->value_bytes, meta->element_bytes,
+					 vego_value_most_bytes(opclass, meta->dims),
+					 opclass->element_bytes);
+	}
 }
 
 /* The part of the centre on the page just copied. */
@@ -203,12 +225,17 @@ vego_check_meta(VegoCheck *check)
 		vego_finding(check, VEGO_META, VEGO_ERROR, 0, -1, "%s", fault);
 		return false;
 	}
-	if (check->meta.unused != 0 || check->meta.has_centre > 1)
+	if (check->meta.has_centre > 1 || check->meta.dictionary.unused != 0 ||
+		(check->meta.exact == VEGO_EXACT_OFF &&
+		 (check->meta.element_bytes | check->meta.value_bytes |
+		  check->meta.stored_bytes) != 0) ||
+		(check->meta.exact != VEGO_EXACT_ZSTD &&
+		 (check->meta.dictionary.block | check->meta.dictionary.item) != 0))
 		vego_finding(check, VEGO_META, VEGO_ERROR, 0, -1,
 					 "unused bytes of the meta page are not zero");
 
 	vego_geometry_init(&check->geometry, check->meta.dims, check->meta.bits,
-					   check->meta.m);
+					   check->meta.m, check->meta.exact);
 	if (check->blocks < check->geometry.first_block)
 	{
 		vego_finding(check, VEGO_PAGES, VEGO_ERROR, InvalidBlockNumber, -1,
@@ -251,7 +278,8 @@ slot_blemish(VegoCheck *check, VegoNodeId id, const VegoSlot *slot)
 	const VegoGeometry *geometry = &check->geometry;
 	const VegoLink *links = vego_slot_links(geometry, slot);
 	const char *bytes = (const char *) slot;
-	int			code_end = geometry->code_offset + geometry->code_bytes;
+	VegoExactPlace exact = vego_slot_exact(geometry, slot);
+	int			used_end = geometry->code_offset + geometry->code_bytes;
 
 	if (slot->kind == VEGO_SLOT_FREE)
 		return all_zero(bytes, geometry->slot_bytes) ? NULL :
@@ -259,6 +287,11 @@ slot_blemish(VegoCheck *check, VegoNodeId id, const VegoSlot *slot)
 	if (slot->level == 0 && slot->kind == VEGO_SLOT_DEAD &&
 		ItemPointerIsValid(&slot->tid))
 		return "dead slot has a heap row";
+	if ((slot->level > 0 || slot->kind == VEGO_SLOT_DEAD) &&
+		vego_exact_place_is_set(exact))
+		return "slot has an exact vector and should not";
+	if (exact.unused != 0)
+		return "unused bytes are not zero";
 	if (slot->level == 0 && slot->kind == VEGO_SLOT_LIVE &&
 		!vego_check_tid_exists(check, &slot->tid))
 		return "heap row lies beyond the end of the table";
@@ -272,7 +305,7 @@ slot_blemish(VegoCheck *check, VegoNodeId id, const VegoSlot *slot)
 	if (slot->unused != 0 ||
 		(slot->level > 0 && slot->tid.ip_posid != 0))
 		return "unused bytes are not zero";
-	if (!all_zero(bytes + code_end, geometry->links_offset - code_end))
+	if (!all_zero(bytes + used_end, geometry->code_end - used_end))
 		return "padding of the code is not zero";
 	return NULL;
 }
@@ -306,7 +339,7 @@ static bool
 same_code(const VegoGeometry *geometry, const VegoSlot *a, const VegoSlot *b)
 {
 	return memcmp(vego_slot_factors(geometry, a), vego_slot_factors(geometry, b),
-				  geometry->links_offset - sizeof(VegoSlot)) == 0;
+				  geometry->code_end - sizeof(VegoSlot)) == 0;
 }
 
 /* Is the slot still what it was when its page was copied? */
@@ -364,7 +397,7 @@ static uint32
 hash_code(const VegoGeometry *geometry, const VegoSlot *slot)
 {
 	return hash_bytes((const unsigned char *) vego_slot_factors(geometry, slot),
-					  geometry->links_offset - sizeof(VegoSlot));
+					  geometry->code_end - sizeof(VegoSlot));
 }
 
 static void
@@ -391,8 +424,13 @@ check_slot(VegoCheck *check, VegoNodeId id, const VegoSlot *slot)
 	if (slot->kind != VEGO_SLOT_LIVE)
 		return;
 	if (slot->level > 0)
+	{
 		check_upper(check, id, slot);
-	else if (check->with_rows)
+		return;
+	}
+	if (check->exact)
+		vego_check_note_exact(check, id, slot);
+	if (check->with_rows)
 	{
 		vego_check_note_row(check, id, slot);
 		check->hashes[id] = hash_code(&check->geometry, slot);
@@ -412,9 +450,11 @@ check_block(VegoCheck *check, BlockNumber block)
 			check_slot(check, first + i,
 					   vego_page_slot(geometry, check->page, i));
 		else
-			check->states[first + i] = state == PAGE_NEW ?
-				VEGO_SLOT_FREE : VEGO_SLOT_DAMAGED;
+			check->states[first + i] = state == PAGE_DAMAGED ?
+				VEGO_SLOT_DAMAGED : VEGO_SLOT_FREE;
 	}
+	if (state == PAGE_EXACT)
+		vego_check_exact_page(check, block);
 }
 
 /* I1, I4, I5 and I7 in one sweep; keeps what the others need of each slot. */
@@ -431,6 +471,7 @@ vego_check_blocks(VegoCheck *check)
 	if (check->with_rows)
 		check->hashes = palloc_extended(Max(check->count, 1) *
 										sizeof(uint32), MCXT_ALLOC_HUGE);
+	vego_check_exact_begin(check);
 	for (BlockNumber block = check->geometry.first_block;
 		 block < check->blocks; block++)
 		check_block(check, block);

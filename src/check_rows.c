@@ -9,6 +9,7 @@
 #include "access/tableam.h"
 #include "catalog/index.h"
 #include "common/hashfn.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "utils/memutils.h"
@@ -116,6 +117,7 @@ typedef struct RowCheck
 	const VegoOpclass *opclass;
 	MemoryContext row_context;
 	float	   *scratch;
+	Datum		value;			/* the row's, detoasted */
 	VegoFactors factors;		/* of the row's vector */
 	uint8	   *code;
 	char	   *hashed;			/* both, as they lie in a slot */
@@ -193,7 +195,7 @@ check_contents(RowCheck *row, VegoNodeId id)
 						  ItemPointerGetOffsetNumberNoCheck(&slot->tid));
 }
 
-/* I8 for a row that the operator class indexes, then I9. */
+/* I8 for a row that the operator class indexes, then I9 and I10. */
 static void
 check_row(RowCheck *row, ItemPointer tid)
 {
@@ -217,6 +219,8 @@ check_row(RowCheck *row, ItemPointer tid)
 						  ItemPointerGetBlockNumber(tid),
 						  ItemPointerGetOffsetNumber(tid));
 	check_contents(row, vego_indexed_id(first));
+	vego_check_exact_row(check, vego_indexed_id(first),
+						 vego_value_bytes(row->opclass, row->value));
 }
 
 static void
@@ -231,7 +235,8 @@ check_row_callback(Relation index, ItemPointer tid, Datum *values,
 	if (isnull[0])
 		return;
 	old = MemoryContextSwitchTo(row->row_context);
-	elements = vego_value_elements(index, row->opclass, values[0],
+	row->value = PointerGetDatum(PG_DETOAST_DATUM(values[0]));
+	elements = vego_value_elements(index, row->opclass, row->value,
 								   check->coder.dims);
 	if (vego_encode(&check->coder, elements, row->scratch, &row->factors,
 					row->code))

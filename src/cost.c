@@ -7,22 +7,31 @@
  * the rows walks 100 of them.  Getting to the first row is a search, the
  * start-up cost; each further row goes on with it.
  *
- * Prices are in evaluations of an operator, see cost.h.  No page is read to
- * find them.
+ * The planner's constants say what reading a page from disk costs beside an
+ * operator.  Where both the table and the index are in memory, nothing is
+ * read, and what they amount to can only be measured: passing a page of rows
+ * through a sequential scan takes about half a microsecond there and costs 1,
+ * as much as 400 evaluations of an operator.  At that rate work is priced
+ * here, one cpu_operator_cost for 1.25 ns, so that plans that are priced by
+ * their pages and the work of an index or a distance compare as their times
+ * do.  bench/plans measures how well.
+ *
+ * No page is read to find a cost.
  */
 #include "postgres.h"
 
 #include <math.h>
 
+#include "access/genam.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/selfuncs.h"
 #include "utils/spccache.h"
 
 #include "am.h"
 #include "compat.h"
-#include "cost.h"
 #include "options.h"
 #include "vego.h"
 
@@ -31,7 +40,7 @@
  * their cache lines come from memory, in a walk from all over it, in a flat
  * search one after another.
  */
-#define SCORE_OPERATORS 50
+#define SCORE_OPERATORS 35
 #define SCORE_BYTES_AN_OPERATOR 8
 #define FLAT_OPERATORS 12
 #define FLAT_BYTES_AN_OPERATOR 24
@@ -39,20 +48,20 @@
 /* To open the index and prepare the query. */
 #define START_OPERATORS 8000
 
-/* To read a node under pin and lock. */
+/* To look at a node, its links and its place among candidates. */
 #define EXPAND_OPERATORS 160
 
-/* To fetch a row from the heap, beside the distance. */
+/* To fetch a row from the heap, or its vector from the index. */
 #define ROW_OPERATORS 200
 
 /* Of the links of an expanded node, this share leads to nodes not yet met. */
 #define FRESH_LINKS 0.37
 
 /*
- * A scan that goes on stays two nodes ahead of each row (scan.c), and a search
- * that grows wider expands half as many again.
+ * A scan that goes on stays two nodes ahead of each row (scan.c), and finishes
+ * the width it has begun: half a node more.
  */
-#define EXPANDED_PER_ROW 3
+#define EXPANDED_PER_ROW 2.5
 
 /*
  * The further a scan goes, the fewer nodes are left to be met, and the cheaper
@@ -77,7 +86,7 @@ typedef struct Prices
 	double		score;
 	double		flat_score;
 	double		row;
-} Prices;
+} Prices;						/* in evaluations of an operator */
 
 /* The share of the index that the server is not expected to have in memory. */
 static double
@@ -105,27 +114,49 @@ rows_of(const IndexOptInfo *index)
 	return Max(index->tuples, 1);
 }
 
+static int
+dims_of(Relation rel)
+{
+	Form_pg_attribute column = TupleDescAttr(RelationGetDescr(rel), 0);
+	int32		typmod = column->atttypmod;
+
+	getBaseTypeAndTypmod(column->atttypid, &typmod);
+	return Max(typmod, 1);
+}
+
+/*
+ * A row's exact distance, as the planner takes it everywhere, or from a vector
+ * in the index, where there is no TOAST.
+ */
+static double
+distance_operators(PlannerInfo *root, Node *distance, Relation rel)
+{
+	QualCost	cost;
+
+	if (vego_options_exact(rel) != VEGO_EXACT_OFF)
+		return ROW_OPERATORS + dims_of(rel) / 4;
+	cost_qual_eval_node(&cost, distance, root);
+	return cpu_operator_cost > 0 ? cost.per_tuple / cpu_operator_cost : 0;
+}
+
 static Prices
 prices_of(PlannerInfo *root, IndexPath *path)
 {
 	IndexOptInfo *index = path->indexinfo;
-	Relation	rel = RelationIdGetRelation(index->indexoid);
-	OpExpr	   *distance = linitial(path->indexorderbys);
-	VegoDistancePrice exact = vego_distance_price(root, distance->args);
-	int			m = rel ? vego_options_m(rel) : 0;
-	double		bytes = exact.dims * (rel ? vego_options_bits(rel) : 8) / 8.0;
+	Relation	rel = index_open(index->indexoid, NoLock);
+	int			m = vego_options_m(rel);
+	double		bytes = dims_of(rel) * vego_options_bits(rel) / 8.0;
 	double		cold = cold_share(index->pages) * cold_page_operators(index);
 	Prices		prices;
 
 	prices.rows = rows_of(index);
-	prices.ef_search = rel ? vego_options_ef_search(rel) :
-		vego_options_default_ef_search();
+	prices.ef_search = vego_options_ef_search(rel);
 	prices.links = 2 * (m > 0 ? m : VEGO_DEFAULT_M);
 	prices.score = SCORE_OPERATORS + bytes / SCORE_BYTES_AN_OPERATOR + cold;
 	prices.flat_score = FLAT_OPERATORS + bytes / FLAT_BYTES_AN_OPERATOR;
-	prices.row = ROW_OPERATORS + exact.operators;
-	if (rel)
-		RelationClose(rel);
+	prices.row = ROW_OPERATORS +
+		distance_operators(root, linitial(path->indexorderbys), rel);
+	index_close(rel, NoLock);
 	return prices;
 }
 

@@ -5,10 +5,12 @@
  * Without being told, the planner takes a distance for a few comparisons of
  * integers.  It is worth a hundred, and thousands where the vector must be
  * fetched from a TOAST table, whose pages the planner does not count: it would
- * take a sort of the whole table for cheap.
+ * take a sort of the whole table for cheap.  The distance functions of the types
+ * have support functions that tell it.  Prices are explained in cost.c.
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/heaptoast.h"
 #include "fmgr.h"
 #include "nodes/nodeFuncs.h"
@@ -18,31 +20,27 @@
 #include "parser/parsetree.h"
 #include "utils/lsyscache.h"
 
-#include "cost.h"
+#include "sparsevec.h"
 #include "vector.h"
 
-/* Of a vector whose dimensions nothing tells. */
-#define UNKNOWN_DIMS 256
-
-/* The call, and the kernel with its share of the row's cache lines. */
+/* The call, and the elements with their share of the row's cache lines. */
 #define CALL_OPERATORS 20
-#define DIMS_AN_OPERATOR 4
+#define ELEMENTS_AN_OPERATOR 4
 
 /* A TOAST table: down its index, then chunk by chunk. */
 #define TOAST_OPERATORS 1000
 #define TOAST_CHUNK_OPERATORS 500
 
-/* The average bytes of a column in its row, 0 when not known. */
-static int
-stored_bytes(PlannerInfo *root, const Var *var)
-{
-	RangeTblEntry *rte;
+/* Of a value whose elements nothing tells. */
+#define UNKNOWN_ELEMENTS 256
 
-	if (root == NULL || IS_SPECIAL_VARNO(var->varno) || var->varattno <= 0)
-		return 0;
-	rte = planner_rt_fetch(var->varno, root);
-	return rte->rtekind == RTE_RELATION ?
-		get_attavgwidth(rte->relid, var->varattno) : 0;
+/* Of a sparse type, with the element's index. */
+static int
+element_bytes(const VegoType *type)
+{
+	if (type->sparse)
+		return sizeof(int32) + sizeof(float);
+	return type->halves ? sizeof(VegoHalf) : sizeof(float);
 }
 
 /* The dimensions that a type has, or 0. */
@@ -55,6 +53,41 @@ typed_dims(Node *arg)
 	return Max(typmod, 0);
 }
 
+/* The average bytes of a column within its row, 0 when not known. */
+static int
+stored_bytes(PlannerInfo *root, const Var *var)
+{
+	RangeTblEntry *rte;
+
+	if (root == NULL || IS_SPECIAL_VARNO(var->varno) || var->varattno <= 0)
+		return 0;
+	rte = planner_rt_fetch(var->varno, root);
+	return rte->rtekind == RTE_RELATION ?
+		get_attavgwidth(rte->relid, var->varattno) : 0;
+}
+
+/*
+ * Elements by the dimensions, or else by the bytes in the row, unless those are
+ * only a pointer to the value.
+ */
+static int
+elements_of(PlannerInfo *root, List *args, List *columns,
+			const VegoType *type)
+{
+	int			dims = 0;
+	int			bytes = 0;
+	ListCell   *cell;
+
+	foreach(cell, args)
+		dims = Max(dims, typed_dims(lfirst(cell)));
+	if (dims > 0 && !type->sparse)
+		return dims;
+	foreach(cell, columns)
+		bytes = Max(bytes, stored_bytes(root, lfirst(cell)));
+	return bytes > TOAST_POINTER_SIZE ?
+		bytes / element_bytes(type) : UNKNOWN_ELEMENTS;
+}
+
 static double
 toast_operators(int bytes)
 {
@@ -64,29 +97,25 @@ toast_operators(int bytes)
 	return TOAST_OPERATORS + chunks * TOAST_CHUNK_OPERATORS;
 }
 
-VegoDistancePrice
-vego_distance_price(PlannerInfo *root, List *args)
+static double
+operators_of_distance(PlannerInfo *root, List *args, const VegoType *type)
 {
-	VegoDistancePrice price = {0, CALL_OPERATORS};
-	int			bytes;
+	List	   *columns = pull_vars_of_level((Node *) args, 0);
+	int			elements = elements_of(root, args, columns, type);
+	int			bytes = elements * element_bytes(type);
+	double		operators = CALL_OPERATORS +
+		(double) elements / ELEMENTS_AN_OPERATOR;
 	ListCell   *cell;
 
-	foreach(cell, args)
-		price.dims = Max(price.dims, typed_dims(lfirst(cell)));
-	if (price.dims == 0)
-		price.dims = UNKNOWN_DIMS;
-	price.operators += price.dims / DIMS_AN_OPERATOR;
-
-	/* a column far narrower than its vectors holds pointers to them */
-	bytes = vego_vector_size(&vego_type_vector, price.dims);
-	foreach(cell, pull_vars_of_level((Node *) args, 0))
+	foreach(cell, columns)
 	{
 		int			stored = stored_bytes(root, lfirst(cell));
 
+		/* a column far narrower than its values holds pointers to them */
 		if (stored == 0 ? bytes > TOAST_TUPLE_THRESHOLD : stored < bytes / 2)
-			price.operators += toast_operators(bytes);
+			operators += toast_operators(bytes);
 	}
-	return price;
+	return operators;
 }
 
 static List *
@@ -99,11 +128,9 @@ arguments_of(Node *node)
 	return NIL;
 }
 
-PG_FUNCTION_INFO_V1(vego_distance_support);
-
-/* Tells the planner the price of the distance functions. */
-Datum
-vego_distance_support(PG_FUNCTION_ARGS)
+/* Answers a request for costs, and no other. */
+static Datum
+support_distance(PG_FUNCTION_ARGS, const VegoType *type)
 {
 	Node	   *request = (Node *) PG_GETARG_POINTER(0);
 	SupportRequestCost *cost = (SupportRequestCost *) request;
@@ -112,6 +139,28 @@ vego_distance_support(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(NULL);
 	cost->startup = 0;
 	cost->per_tuple = cpu_operator_cost *
-		vego_distance_price(cost->root, arguments_of(cost->node)).operators;
+		operators_of_distance(cost->root, arguments_of(cost->node), type);
 	PG_RETURN_POINTER(cost);
+}
+
+PG_FUNCTION_INFO_V1(vego_vector_distance_support);
+PG_FUNCTION_INFO_V1(vego_halfvec_distance_support);
+PG_FUNCTION_INFO_V1(vego_sparsevec_distance_support);
+
+Datum
+vego_vector_distance_support(PG_FUNCTION_ARGS)
+{
+	return support_distance(fcinfo, &vego_type_vector);
+}
+
+Datum
+vego_halfvec_distance_support(PG_FUNCTION_ARGS)
+{
+	return support_distance(fcinfo, &vego_type_halfvec);
+}
+
+Datum
+vego_sparsevec_distance_support(PG_FUNCTION_ARGS)
+{
+	return support_distance(fcinfo, &vego_type_sparsevec);
 }

@@ -51,6 +51,7 @@ typedef struct Insertion
 	const VegoFactors *factors;
 	const uint8 *code;
 	ItemPointer tid;
+	VegoExactPlace exact;
 	int			level;			/* its highest */
 	int			ef_construction;
 	bool		locked;			/* the entry lock is held */
@@ -134,7 +135,10 @@ write_slots(VegoWorkbench *bench, Insertion *insertion)
 		VegoCopies	   *near = &insertion->near[level];
 
 		if (level == 0)
+		{
 			slot->tid = *insertion->tid;
+			vego_slot_set_exact(&nodes->geometry, slot, insertion->exact);
+		}
 		else
 			vego_slot_set_down(slot, below);
 		vego_links_choose(nodes, slot, near);
@@ -221,8 +225,8 @@ vego_workbench_init(VegoWorkbench *bench, VegoNodes *nodes)
 
 void
 vego_graph_insert(VegoWorkbench *bench, const VegoFactors *factors,
-				  const uint8 *code, ItemPointer tid, int level,
-				  int ef_construction)
+				  const uint8 *code, ItemPointer tid, VegoExactPlace exact,
+				  int level, int ef_construction)
 {
 	VegoNodes  *nodes = bench->nodes;
 	Insertion	insertion;
@@ -235,6 +239,7 @@ vego_graph_insert(VegoWorkbench *bench, const VegoFactors *factors,
 	insertion.factors = factors;
 	insertion.code = code;
 	insertion.tid = tid;
+	insertion.exact = exact;
 	insertion.ef_construction = ef_construction;
 	for (int i = 0; i <= VEGO_MAX_LEVEL; i++)
 		insertion.old_entry[i] = VEGO_NO_NODE;

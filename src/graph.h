@@ -112,12 +112,13 @@ extern void vego_workbench_init(VegoWorkbench *bench, VegoNodes *nodes);
 /*
  * Inserts a node: its slots on all its levels, links and back links, and the
  * entry if it becomes it.  The level is a wish: at most one above the entry.
- * The index has just been opened or refreshed.  Allocates in the current
- * memory context; the caller resets it.
+ * `exact` is where its vector is, in an index that keeps them.  The index has
+ * just been opened or refreshed.  Allocates in the current memory context; the
+ * caller resets it.
  */
 extern void vego_graph_insert(VegoWorkbench *bench,
 							  const VegoFactors *factors, const uint8 *code,
-							  ItemPointer tid, int level,
+							  ItemPointer tid, VegoExactPlace exact, int level,
 							  int ef_construction);
 
 /* Tells whether a node may serve a purpose. */

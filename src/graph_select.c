@@ -58,12 +58,25 @@ prepare(const VegoCoder *coder, const VegoCandidate *candidate)
 	return prepared;
 }
 
-static inline double
-prepared_distance(const VegoCoder *coder, const Prepared *a, const Prepared *b)
+/* Candidates are compared with so many chosen ones at a time. */
+#define TOGETHER 4
+
+/* Dot products of a code and up to TOGETHER others; there are as many codes. */
+static inline void
+code_dots(const VegoCoder *coder, const uint8 *code,
+		  const uint8 *const others[TOGETHER], int32 dots[TOGETHER])
 {
-	double		dot = coder->bits == 8 ?
-		vego_kernels->code_dot8(a->code, b->code, coder->dims) :
-		vego_kernels->code_dot4(a->code, b->code, coder->code_bytes);
+	if (coder->bits == 8)
+		vego_kernels->code_dots8(code, others, coder->dims, dots);
+	else
+		for (int k = 0; k < TOGETHER; k++)
+			dots[k] = vego_kernels->code_dot4(code, others[k],
+											  coder->code_bytes);
+}
+
+static inline double
+prepared_distance(const Prepared *a, const Prepared *b, double dot)
+{
 	double		lift = a->lift - b->lift;
 
 	dot = dot * a->step * b->step + a->lo * b->sum + a->rest * b->lo;
@@ -81,22 +94,63 @@ l1_distance(const VegoCoder *coder, const float *values, const Prepared *b)
 								 (float) b->step, coder->dims);
 }
 
+/* Those chosen so far. */
+typedef struct Chosen
+{
+	int			count;
+	Prepared	prepared[2 * VEGO_MAX_M];
+	const uint8 *codes[2 * VEGO_MAX_M + TOGETHER];
+} Chosen;
+
+/* Is one of them nearer to the candidate than this, by the slack? */
+static bool
+is_shadowed(const VegoCoder *coder, const Chosen *chosen,
+			const Prepared *candidate, double distance)
+{
+	double		slack = vego_code_slack(coder);
+
+	for (int j = 0; j < chosen->count; j += TOGETHER)
+	{
+		int			n = Min(TOGETHER, chosen->count - j);
+		int32		dots[TOGETHER];
+
+		code_dots(coder, candidate->code, chosen->codes + j, dots);
+		for (int k = 0; k < n; k++)
+			if (slack * prepared_distance(candidate, &chosen->prepared[j + k],
+										  dots[k]) < distance)
+				return true;
+	}
+	return false;
+}
+
+/* The same under L1; values are the candidate's, decoded. */
+static bool
+is_shadowed_l1(const VegoCoder *coder, const Chosen *chosen,
+			   const float *values, double distance)
+{
+	double		slack = vego_code_slack(coder);
+
+	for (int j = 0; j < chosen->count; j++)
+		if (slack * l1_distance(coder, values, &chosen->prepared[j]) < distance)
+			return true;
+	return false;
+}
+
 int
 vego_select_neighbours(const VegoCoder *coder, VegoCandidate *candidates,
 					   int count, int limit)
 {
-	double		slack = vego_code_slack(coder);
-	Prepared	prepared[2 * VEGO_MAX_M];	/* the chosen ones */
-	int			chosen = 0;
+	Chosen		chosen;
 	int			binding_ahead = 0;
 	float	   *values = coder->metric == VEGO_L1 ?
 		palloc(coder->dims * sizeof(float)) : NULL;
 
-	Assert(limit <= lengthof(prepared));
+	Assert(limit <= lengthof(chosen.prepared));
+	chosen.count = 0;
 	for (int i = 0; i < count; i++)
 		binding_ahead += candidates[i].binding;
 
-	for (int i = 0; i < count && chosen < limit; i++)
+	for (int i = 0; i < count && chosen.count < limit; i++)
 	{
 		VegoCandidate candidate = candidates[i];
 		Prepared	self;
@@ -104,28 +158,33 @@ vego_select_neighbours(const VegoCoder *coder, VegoCandidate *candidates,
 
 		if (candidate.binding)
 			binding_ahead--;
-		else if (chosen + binding_ahead >= limit)
+		else if (chosen.count + binding_ahead >= limit)
 			continue;			/* the room left is taken */
 
 		self = prepare(coder, &candidate);
-		if (values)
-			vego_decode(coder, candidate.factors, candidate.code, values);
-		for (int j = 0; j < chosen && !candidate.binding && !shadowed; j++)
+		if (candidate.binding)
+			shadowed = false;
+		else if (values)
 		{
-			double		apart = values ?
-				l1_distance(coder, values, &prepared[j]) :
-				prepared_distance(coder, &self, &prepared[j]);
-
-			shadowed = slack * apart < candidate.distance;
+			vego_decode(coder, candidate.factors, candidate.code, values);
+			shadowed = is_shadowed_l1(coder, &chosen, values,
+									  candidate.distance);
 		}
+		else
+			shadowed = is_shadowed(coder, &chosen, &self, candidate.distance);
 		if (!shadowed)
 		{
-			candidates[i] = candidates[chosen];
-			prepared[chosen] = self;
-			candidates[chosen++] = candidate;
+			candidates[i] = candidates[chosen.count];
+			candidates[chosen.count] = candidate;
+			chosen.prepared[chosen.count] = self;
+
+			/* as many codes as are compared with at a time */
+			for (int k = 0; k < TOGETHER; k++)
+				chosen.codes[chosen.count + k] = candidate.code;
+			chosen.count++;
 		}
 	}
 	if (values)
 		pfree(values);
-	return chosen;
+	return chosen.count;
 }

@@ -4,10 +4,12 @@
  */
 #include "postgres.h"
 
+#include "fmgr.h"
 #include "nodes/execnodes.h"
 #include "utils/memutils.h"
 
 #include "am.h"
+#include "exact.h"
 #include "graph.h"
 #include "opclass.h"
 #include "options.h"
@@ -80,8 +82,11 @@ vegoinsert(Relation index, Datum *values, bool *isnull, ItemPointer heap_tid,
 	VegoInserter *inserter;
 	VegoNodes  *nodes;
 	MemoryContext old;
+	const VegoOpclass *opclass = vego_opclass(index);
 	VegoFactors factors;
 	const float *elements;
+	Datum		value;
+	VegoExactPlace exact = {0};
 
 	if (isnull[0])
 		return false;
@@ -90,14 +95,20 @@ vegoinsert(Relation index, Datum *values, bool *isnull, ItemPointer heap_tid,
 	nodes = inserter->bench.nodes;
 	inserter->busy = true;
 	old = MemoryContextSwitchTo(inserter->row_context);
-	elements = vego_value_elements(index, vego_opclass(index), values[0],
-								   nodes->coder.dims);
+	value = PointerGetDatum(PG_DETOAST_DATUM(values[0]));
+	elements = vego_value_elements(index, opclass, value, nodes->coder.dims);
 	memset(inserter->code, 0, nodes->coder.code_bytes);
 	if (vego_encode(&nodes->coder, elements, inserter->scratch, &factors,
 					inserter->code))
+	{
+		if (nodes->meta.exact != VEGO_EXACT_OFF)
+			exact = vego_exact_insert(nodes, heap_tid,
+									  vego_value_bytes(opclass, value));
 		vego_graph_insert(&inserter->bench, &factors, inserter->code, heap_tid,
-						  vego_graph_level(heap_tid),
-						  vego_ef_construction(index, nodes->count));
+						  exact, vego_graph_level(heap_tid),
+						  vego_ef_construction(index,
+											   vego_nodes_estimate(nodes)));
+	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(inserter->row_context);
 	inserter->busy = false;

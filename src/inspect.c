@@ -19,8 +19,9 @@
 #include "utils/builtins.h"
 
 #include "am.h"
+#include "exact.h"
 #include "inspect.h"
-#include "nodes.h"
+#include "options.h"
 
 /* What stands in the way of looking into the index, as an error. */
 static void
@@ -93,6 +94,7 @@ typedef struct Census
 	uint64		links;			/* of the nodes, as are the next two */
 	int			least_degree;
 	int			most_degree;
+	VegoExactCensus exact;
 } Census;
 
 static void
@@ -124,10 +126,19 @@ count_slots(VegoNodes *nodes)
 							   geometry->slot_bytes);
 	Census		census = {0};
 
-	for (BlockNumber block = geometry->first_block;
-		 vego_nodes_read_block(nodes, block, strategy, slots); block++)
+	for (BlockNumber block = geometry->first_block;; block++)
 	{
+		VegoBlockKind kind = vego_nodes_read_block(nodes, block, strategy,
+												   slots);
+
 		CHECK_FOR_INTERRUPTS();
+		if (kind == VEGO_BLOCK_NONE)
+			break;
+		if (kind == VEGO_BLOCK_EXACT)
+		{
+			vego_exact_count_block(nodes, block, strategy, &census.exact);
+			continue;
+		}
 		for (int i = 0; i < geometry->per_page; i++)
 			count_slot(&census,
 					   (VegoSlot *) (slots + i * geometry->slot_bytes));
@@ -155,7 +166,7 @@ metric_name(VegoMetric metric)
 }
 
 /* A row under construction, column by column. */
-#define STATS_COLUMNS 26
+#define STATS_COLUMNS 31
 
 typedef struct Row
 {
@@ -241,6 +252,12 @@ vego_stats(PG_FUNCTION_ARGS)
 	add_int8(&row, counters.rows_fetched);
 	add_int8(&row, counters.rows_returned);
 	add_int8(&row, counters.rows_withheld);
+	add_datum(&row, CStringGetTextDatum(vego_exact_mode_name(meta->exact)),
+			  true);
+	add_int8(&row, census.exact.vectors);
+	add_int8(&row, census.exact.blocks * BLCKSZ);
+	add_int8(&row, census.exact.free_bytes);
+	add_int8(&row, counters.exact_reads);
 	if (row.count != columns->natts)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),

@@ -62,17 +62,15 @@ vego_kmeans_assign(VegoWork *work, const uint32 *rows, int count,
 		int			n = Min(VEGO_BLOCK_ROWS, count - start);
 
 		vego_blocks_gather(blocks, rows + start, n, &panel, NULL);
-		vego_blocks_measure(blocks, &panel, 0, n, centroids);
+		vego_blocks_measure(blocks, &panel, 0, n, centroids, 1);
 		for (int r = 0; r < n; r++)
 		{
-			const float *distances = vego_blocks_distances(blocks, centroids,
-														   r);
-			int			best = 0;
+			const int32 *least = vego_blocks_least(blocks, r);
+			int32		best = VEGO_NO_MARK;
 
-			for (int c = 1; c < centroids->count; c++)
-				if (distances[c] < distances[best])
-					best = c;
-			nearest_of[start + r] = best;
+			for (int hand = 0; hand < blocks->hands; hand++)
+				best = Min(best, least[hand]);
+			nearest_of[start + r] = best & centroids->places;
 		}
 		vego_advance(work, 0, (double) n * centroids->padded);
 	}

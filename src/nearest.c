@@ -4,18 +4,25 @@
  */
 #include "postgres.h"
 
-#include <float.h>
-#include <math.h>
-
 #include "nearest.h"
 #include "rows.h"
-#include "simd/kernels.h"
 
-/* Up to here insertion is the faster sort. */
+/* Up to here insertion is the faster sort ... */
 #define FEW_KEYS 48
+
+/* ... and counting those below the faster one of marks. */
+#define FEW_MARKS 256
+#define FEW_HANDS 64
 
 #define ST_SORT sort_many_keys
 #define ST_ELEMENT_TYPE uint64
+#define ST_COMPARE(a, b) (*(a) < *(b) ? -1 : *(a) > *(b))
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+#define ST_SORT sort_many_marks
+#define ST_ELEMENT_TYPE int32
 #define ST_COMPARE(a, b) (*(a) < *(b) ? -1 : *(a) > *(b))
 #define ST_SCOPE static
 #define ST_DEFINE
@@ -55,40 +62,47 @@ vego_keys_offer(uint64 *list, int length, uint64 key)
 void
 vego_nearest_init(VegoNearest *nearest, int widest)
 {
-	Assert(widest <= PG_UINT16_MAX + 1);
-	nearest->keys = vego_allocate(widest, sizeof(uint64));
-	nearest->minima = vego_allocate(widest, sizeof(float));
-	nearest->below = vego_allocate(widest, sizeof(uint16));
+	nearest->marks = vego_allocate(widest, sizeof(int32));
+	nearest->found = vego_allocate(TYPEALIGN(VEGO_BLOCK_COLUMNS, widest),
+								   sizeof(int32));
+}
+
+int
+vego_nearest_hands(int wanted, int count)
+{
+	int			hands = TYPEALIGN(VEGO_BLOCK_COLUMNS, wanted * 7 / 4);
+
+	return Min(hands, count);
 }
 
 /*
- * The value that `rank` others are below, of values that may be reordered
+ * The mark that `rank` others are below, of marks that may be reordered
  * (Hoare's selection).
  */
-static float
-value_of_rank(float *values, int count, int rank)
+static int32
+mark_of_rank(int32 *marks, int count, int rank)
 {
 	int			low = 0;
 	int			high = count - 1;
 
 	while (low < high)
 	{
-		float		pivot = values[(low + high) / 2];
+		int32		pivot = marks[(low + high) / 2];
 		int			i = low;
 		int			j = high;
 
 		while (i <= j)
 		{
-			while (values[i] < pivot)
+			while (marks[i] < pivot)
 				i++;
-			while (pivot < values[j])
+			while (pivot < marks[j])
 				j--;
 			if (i <= j)
 			{
-				float		swap = values[i];
+				int32		swap = marks[i];
 
-				values[i++] = values[j];
-				values[j--] = swap;
+				marks[i++] = marks[j];
+				marks[j--] = swap;
 			}
 		}
 		if (rank <= j)
@@ -98,86 +112,38 @@ value_of_rank(float *values, int count, int rank)
 		else
 			break;
 	}
-	return values[rank];
+	return marks[rank];
 }
 
-/* Element by element, the lesser one; compilers vectorize this form of it. */
-static inline void
-lower_to(float *restrict minima, const float *restrict values)
+static void
+sort_marks(int32 *marks, int count, int32 *sorted)
 {
-	for (int i = 0; i < VEGO_BLOCK_COLUMNS; i++)
-		minima[i] = values[i] < minima[i] ? values[i] : minima[i];
-}
-
-/*
- * A value that at least `wanted` of the values are not above, and few more.
- *
- * Values are dealt into at least twice as many hands as are wanted; the least
- * of each hand is a value, so the wanted-th of these least ones will do.
- */
-static float
-nearly_rank(float *minima, const float *values, int count, int wanted)
-{
-	int			hands = Min(count, (int) TYPEALIGN(VEGO_BLOCK_COLUMNS,
-												   2 * wanted));
-
-	Assert(count % VEGO_BLOCK_COLUMNS == 0);
-	memcpy(minima, values, hands * sizeof(float));
-	for (int start = hands, hand = 0; start < count;
-		 start += VEGO_BLOCK_COLUMNS, hand += VEGO_BLOCK_COLUMNS)
+	if (count <= FEW_MARKS)
 	{
-		if (hand == hands)
-			hand = 0;
-		lower_to(minima + hand, values + start);
+		vego_kernels->sort_marks(marks, count, sorted);
+		return;
 	}
-	return value_of_rank(minima, hands, Min(wanted, hands) - 1);
-}
-
-/*
- * When many are as far as the limit: all that are nearer, and of the others no
- * more than needed.
- */
-static int
-take_few(VegoNearest *nearest, const float *values, int found, float limit,
-		 int wanted, int from)
-{
-	const uint16 *below = nearest->below;
-	int			taken = 0;
-	int			first = 0;
-
-	for (int i = 0; i < found; i++)
-	{
-		if (values[below[i]] < limit)
-			nearest->keys[taken++] = vego_key(values[below[i]], below[i]);
-		first += below[i] < from;
-	}
-	for (int i = 0; i < found && taken < wanted; i++)
-	{
-		int			place = below[(first + i) % found];
-
-		if (!(values[place] < limit))
-			nearest->keys[taken++] = vego_key(values[place], place);
-	}
-	return taken;
+	memcpy(sorted, marks, count * sizeof(int32));
+	sort_many_marks(sorted, count);
 }
 
 int
-vego_nearest_find(VegoNearest *nearest, const float *values, int count,
-				  int wanted, int from)
+vego_nearest_find(VegoNearest *nearest, const int32 *marks, int count,
+				  int32 *least, int hands, int wanted)
 {
-	float		limit = nearly_rank(nearest->minima, values, count, wanted);
-	float		above = limit < FLT_MAX ? nextafterf(limit, INFINITY) :
-		INFINITY;
-	const uint16 *below = nearest->below;
-	int			found = vego_kernels->below(values, count, above,
-											nearest->below);
-	int			taken = 0;
+	int			rank = Min(wanted, hands) - 1;
+	int32		limit;
+	int			found;
 
-	if (found > 4 * wanted)
-		taken = take_few(nearest, values, found, limit, wanted, from);
+	if (hands <= FEW_HANDS)
+	{
+		vego_kernels->sort_marks(least, hands, nearest->marks);
+		limit = nearest->marks[rank];
+	}
 	else
-		for (; taken < found; taken++)
-			nearest->keys[taken] = vego_key(values[below[taken]], below[taken]);
-	vego_keys_sort(nearest->keys, taken);
-	return Min(taken, wanted);
+		limit = mark_of_rank(least, hands, rank);
+	limit = limit < VEGO_NO_MARK ? limit + 1 : VEGO_NO_MARK;
+	found = vego_kernels->marks_below(marks, count, limit, nearest->found);
+	sort_marks(nearest->found, found, nearest->marks);
+	return Min(found, wanted);
 }

@@ -14,6 +14,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
+#include "exact_code.h"
 #include "nodes.h"
 #include "options.h"
 #include "pageedit.h"
@@ -21,8 +22,9 @@
 /*
  * What this backend remembers of an index between statements: in which
  * buffer each block was last seen.  A memory, not a fact; every use checks
- * what it finds there.  Kept for the MAX_FRAMES indexes used last, outside the
- * relation cache, whose entries may go while a scan is open.
+ * what it finds there.  What kind a block is of is a fact, for as long as the
+ * build of that stamp lasts.  Kept for the MAX_FRAMES indexes used last, outside
+ * the relation cache, whose entries may go while a scan is open.
  */
 #define MAX_FRAMES 64
 
@@ -30,10 +32,13 @@ struct VegoFrames
 {
 	RelFileLocator locator;
 	uint64		last_use;		/* 0 where unused */
+	uint64		stamp;
 	Buffer	   *buffers;		/* by block, InvalidBuffer where unknown */
+	uint8	   *kinds;			/* by block, a VegoBlockKind; NONE: unknown */
 	uint32		size;
 	uint32		turn;			/* looks and pins, to vary how they are taken */
 	VegoCounters counters;
+	VegoExactMemory exact_memory;
 };
 
 static VegoFrames known_frames[MAX_FRAMES];
@@ -62,9 +67,29 @@ vego_report_corrupted(Relation rel, BlockNumber block, int slot,
 			 errhint("Please REINDEX it.")));
 }
 
-/* Finds or makes room for the memory of a relation. */
+/* Forgets all but the counters. */
+static void
+clear_frames(VegoFrames *frames)
+{
+	if (frames->buffers)
+	{
+		pfree(frames->buffers);
+		pfree(frames->kinds);
+	}
+	frames->buffers = NULL;
+	frames->kinds = NULL;
+	frames->size = 0;
+	vego_codec_free(frames->exact_memory.codec);
+	frames->exact_memory.codec = NULL;
+	frames->exact_memory.target = InvalidBlockNumber;
+}
+
+/*
+ * Finds or makes room for the memory of a relation.  A table emptied and
+ * filled in one transaction has its index built again in the same file.
+ */
 static VegoFrames *
-find_frames(const RelFileLocator *locator)
+find_frames(const RelFileLocator *locator, uint64 stamp)
 {
 	VegoFrames *oldest = &known_frames[0];
 
@@ -76,6 +101,9 @@ find_frames(const RelFileLocator *locator)
 			RelFileLocatorEquals(frames->locator, *locator))
 		{
 			frames->last_use = ++frames_clock;
+			if (frames->stamp != stamp)
+				clear_frames(frames);
+			frames->stamp = stamp;
 			return frames;
 		}
 		if (frames->last_use < oldest->last_use)
@@ -83,11 +111,12 @@ find_frames(const RelFileLocator *locator)
 	}
 
 	/* an evicted index's open scans notice by the locator and come again */
-	if (oldest->buffers)
-		pfree(oldest->buffers);
+	clear_frames(oldest);
 	memset(oldest, 0, sizeof(*oldest));
 	oldest->locator = *locator;
 	oldest->last_use = ++frames_clock;
+	oldest->stamp = stamp;
+	oldest->exact_memory.target = InvalidBlockNumber;
 	return oldest;
 }
 
@@ -96,9 +125,16 @@ own_frames(VegoNodes *nodes)
 {
 	RelFileLocator locator = vego_compat_locator(nodes->rel);
 
-	if (!RelFileLocatorEquals(nodes->frames->locator, locator))
-		nodes->frames = find_frames(&locator);
+	if (!RelFileLocatorEquals(nodes->frames->locator, locator) ||
+		nodes->frames->stamp != nodes->meta.stamp)
+		nodes->frames = find_frames(&locator, nodes->meta.stamp);
 	return nodes->frames;
+}
+
+VegoExactMemory *
+vego_nodes_exact_memory(VegoNodes *nodes)
+{
+	return &own_frames(nodes)->exact_memory;
 }
 
 VegoCounters *
@@ -115,13 +151,24 @@ grow_frames(VegoFrames *frames, BlockNumber block)
 	while (size <= block)
 		size *= 2;
 	if (frames->buffers == NULL)
+	{
+		uint8	   *kinds = MemoryContextAllocHuge(TopMemoryContext, size);
+
 		frames->buffers = MemoryContextAllocHuge(TopMemoryContext,
 												 size * sizeof(Buffer));
+		frames->kinds = kinds;
+	}
 	else
+	{
 		frames->buffers = repalloc_huge(frames->buffers,
 										size * sizeof(Buffer));
+		frames->kinds = repalloc_huge(frames->kinds, size);
+	}
 	for (uint64 i = frames->size; i < size; i++)
+	{
 		frames->buffers[i] = InvalidBuffer;
+		frames->kinds[i] = VEGO_BLOCK_NONE;
+	}
 	frames->size = size;
 }
 
@@ -131,9 +178,8 @@ recent_buffer(const VegoFrames *frames, BlockNumber block)
 	return block < frames->size ? frames->buffers[block] : InvalidBuffer;
 }
 
-/* Pins a block, through the buffer it was last seen in where possible. */
-static Buffer
-pin_block(VegoNodes *nodes, BlockNumber block)
+Buffer
+vego_nodes_pin(VegoNodes *nodes, BlockNumber block)
 {
 	VegoFrames *frames = own_frames(nodes);
 	Buffer		buffer = recent_buffer(frames, block);
@@ -151,13 +197,38 @@ pin_block(VegoNodes *nodes, BlockNumber block)
 	return buffer;
 }
 
+/* Takes note of what a block is, and for good, once it is not new. */
 static void
-check_page(VegoNodes *nodes, BlockNumber block, Page page)
+remember_kind(VegoNodes *nodes, BlockNumber block, VegoBlockKind kind)
 {
-	const char *fault = vego_page_fault(page, VEGO_PAGE_NODES);
+	VegoFrames *frames = own_frames(nodes);
 
+	if (block < frames->size)
+		frames->kinds[block] = kind;
+}
+
+/*
+ * Are there slots on the page?  Else all of them are free: it is new, or holds
+ * exact vectors.  Reports a damaged page.
+ */
+static bool
+has_slots(VegoNodes *nodes, BlockNumber block, Page page)
+{
+	const char *fault;
+
+	if (PageIsNew(page))
+		return false;
+	if (nodes->meta.exact != VEGO_EXACT_OFF && vego_page_is_exact(page))
+	{
+		remember_kind(nodes, block, VEGO_BLOCK_EXACT);
+		return false;
+	}
+	fault = vego_page_fault(page, VEGO_PAGE_NODES);
 	if (fault)
 		vego_report_corrupted(nodes->rel, block, -1, fault);
+	if (nodes->meta.exact != VEGO_EXACT_OFF)
+		remember_kind(nodes, block, VEGO_BLOCK_NODES);
+	return true;
 }
 
 static void
@@ -233,14 +304,14 @@ vego_nodes_open(Relation rel)
 	nodes->rel = rel;
 	read_meta(rel, &nodes->meta);
 	vego_geometry_init(&nodes->geometry, nodes->meta.dims, nodes->meta.bits,
-					   nodes->meta.m);
+					   nodes->meta.m, nodes->meta.exact);
 	if (nodes->meta.has_centre)
 		centre = read_centre(rel, &nodes->meta, nodes->geometry.first_block);
 	vego_coder_init(&nodes->coder, nodes->meta.metric, nodes->meta.dims,
 					nodes->meta.bits, nodes->meta.radius, centre);
 	nodes->count = vego_node_count(&nodes->geometry,
 								   RelationGetNumberOfBlocks(rel));
-	nodes->frames = find_frames(&locator);
+	nodes->frames = find_frames(&locator, nodes->meta.stamp);
 	nodes->hints = VEGO_COMPAT_UNPINNED_READS && !vego_guc_pinned_reads &&
 		!RelationUsesLocalBuffers(rel) && !vego_compat_snapshots_age();
 	nodes->scratch = vego_nodes_new_slot(nodes);
@@ -269,6 +340,17 @@ vego_nodes_refresh(VegoNodes *nodes)
 	if (!vego_nodes_renew(nodes, nodes->rel))
 		vego_report_corrupted(nodes->rel, 0, -1,
 							  "the index was replaced while it was open");
+}
+
+/* A block's share of slots, and of bytes behind them for their vectors. */
+double
+vego_nodes_estimate(const VegoNodes *nodes)
+{
+	if (nodes->meta.exact == VEGO_EXACT_OFF)
+		return nodes->count;
+	return nodes->count / (1.0 + nodes->geometry.per_page *
+						   ((double) nodes->meta.stored_bytes /
+							VEGO_PAGE_ROOM));
 }
 
 VegoSlot *
@@ -336,7 +418,7 @@ prefetch_bytes(const char *start, size_t count)
 static inline void
 prefetch_code(const VegoGeometry *geometry, const VegoSlot *slot)
 {
-	prefetch_bytes((const char *) slot, Min(geometry->links_offset, 512));
+	prefetch_bytes((const char *) slot, Min(geometry->code_end, 512));
 }
 
 static inline double
@@ -351,15 +433,14 @@ static double
 rank_pinned(VegoNodes *nodes, const VegoQuery *query, VegoNodeId id)
 {
 	BlockNumber block = vego_node_block(&nodes->geometry, id);
-	Buffer		buffer = pin_block(nodes, block);
+	Buffer		buffer = vego_nodes_pin(nodes, block);
 	Page		page = BufferGetPage(buffer);
 	const VegoSlot *slot = vego_page_slot(&nodes->geometry, page,
 										  vego_node_slot(&nodes->geometry, id));
 	double		rank = DBL_MAX;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	check_page(nodes, block, page);
-	if (!PageIsNew(page) && slot->kind != VEGO_SLOT_FREE)
+	if (has_slots(nodes, block, page) && slot->kind != VEGO_SLOT_FREE)
 		rank = rank_slot(nodes, query, slot);
 	UnlockReleaseBuffer(buffer);
 	nodes->frames->counters.ranked_by_pin++;
@@ -472,18 +553,25 @@ vego_nodes_rank_block(VegoNodes *nodes, BlockNumber block,
 					  double *ranks)
 {
 	const VegoGeometry *geometry = &nodes->geometry;
-	Buffer		buffer = pin_block(nodes, block);
-	Page		page = BufferGetPage(buffer);
+	const VegoFrames *frames = own_frames(nodes);
+	Buffer		buffer;
+	Page		page;
+	int			end;
 	int			found = 0;
 
+	/* what holds vectors once never holds nodes */
+	if (block < frames->size && frames->kinds[block] == VEGO_BLOCK_EXACT)
+		return 0;
+	buffer = vego_nodes_pin(nodes, block);
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	check_page(nodes, block, page);
-	for (int i = 0; i < geometry->per_page && !PageIsNew(page);)
+	page = BufferGetPage(buffer);
+	end = has_slots(nodes, block, page) ? geometry->per_page : 0;
+	for (int i = 0; i < end;)
 	{
 		VegoRanking ranking;
 
 		ranking.count = 0;
-		for (; i < geometry->per_page && ranking.count < VEGO_QUERY_RANKS; i++)
+		for (; i < end && ranking.count < VEGO_QUERY_RANKS; i++)
 		{
 			const VegoSlot *slot = vego_page_slot(geometry, page, i);
 
@@ -532,7 +620,7 @@ vego_nodes_look(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot)
 	VegoFrames *frames = own_frames(nodes);
 	const VegoSlot *seen = recent_slot(nodes, frames, id);
 
-	/* when it is the turn of ReadBuffer, pin_block will see to it */
+	/* when it is the turn of ReadBuffer, vego_nodes_pin will see to it */
 	if (seen && (frames->turn + 1) % USAGE_TURN != 0)
 	{
 		memcpy(slot, seen, nodes->geometry.slot_bytes);
@@ -559,47 +647,50 @@ vego_nodes_read(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot)
 		memset(slot, 0, nodes->geometry.slot_bytes);
 		return;
 	}
-	buffer = pin_block(nodes, block);
+	buffer = vego_nodes_pin(nodes, block);
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	page = BufferGetPage(buffer);
 	if (nodes->snapshot)
 		vego_compat_test_snapshot(nodes->snapshot, nodes->rel, page);
-	check_page(nodes, block, page);
-	if (PageIsNew(page))
-		memset(slot, 0, nodes->geometry.slot_bytes);
-	else
+	if (has_slots(nodes, block, page))
 		memcpy(slot, vego_page_slot(&nodes->geometry, page, place),
 			   nodes->geometry.slot_bytes);
+	else
+		memset(slot, 0, nodes->geometry.slot_bytes);
 	UnlockReleaseBuffer(buffer);
 	check_slot(nodes, block, place, slot);
 	nodes->frames->counters.reads++;
 }
 
-bool
+VegoBlockKind
 vego_nodes_read_block(VegoNodes *nodes, BlockNumber block,
 					  BufferAccessStrategy strategy, char *slots)
 {
 	const VegoGeometry *geometry = &nodes->geometry;
 	size_t		bytes = (size_t) geometry->per_page * geometry->slot_bytes;
+	VegoBlockKind kind = VEGO_BLOCK_NODES;
 	Buffer		buffer;
 	Page		page;
 
 	if (block >= RelationGetNumberOfBlocks(nodes->rel))
-		return false;
+		return VEGO_BLOCK_NONE;
 	buffer = ReadBufferExtended(nodes->rel, MAIN_FORKNUM, block, RBM_NORMAL,
 								strategy);
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	page = BufferGetPage(buffer);
-	check_page(nodes, block, page);
-	if (PageIsNew(page))
-		memset(slots, 0, bytes);
-	else
+	if (has_slots(nodes, block, page))
 		memcpy(slots, vego_page_slot(geometry, page, 0), bytes);
+	else
+	{
+		if (!PageIsNew(page))
+			kind = VEGO_BLOCK_EXACT;
+		memset(slots, 0, bytes);
+	}
 	UnlockReleaseBuffer(buffer);
 	for (int i = 0; i < geometry->per_page; i++)
 		check_slot(nodes, block, i,
 				   (VegoSlot *) (slots + i * geometry->slot_bytes));
-	return true;
+	return kind;
 }
 
 /* Where the page's bytes up to and with this slot end. */
@@ -618,10 +709,12 @@ used_bytes(const VegoGeometry *geometry, const VegoSlot *slot)
 
 /* First free slot of a locked page, or -1. */
 static int
-find_free_slot(const VegoGeometry *geometry, Page page)
+find_free_slot(VegoNodes *nodes, BlockNumber block, Page page)
 {
-	if (PageIsNew(page))
-		return 0;
+	const VegoGeometry *geometry = &nodes->geometry;
+
+	if (!has_slots(nodes, block, page))
+		return PageIsNew(page) ? 0 : -1;
 	for (int i = 0; i < geometry->per_page; i++)
 		if (vego_page_slot(geometry, page, i)->kind == VEGO_SLOT_FREE)
 			return i;
@@ -671,12 +764,11 @@ fill_slot(VegoNodes *nodes, Buffer buffer, int place, VegoSlot *slot)
 static VegoNodeId
 insert_on_block(VegoNodes *nodes, BlockNumber block, VegoSlot *slot)
 {
-	Buffer		buffer = pin_block(nodes, block);
+	Buffer		buffer = vego_nodes_pin(nodes, block);
 	int			place;
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	check_page(nodes, block, BufferGetPage(buffer));
-	place = find_free_slot(&nodes->geometry, BufferGetPage(buffer));
+	place = find_free_slot(nodes, block, BufferGetPage(buffer));
 	if (place < 0)
 	{
 		UnlockReleaseBuffer(buffer);
@@ -821,18 +913,19 @@ vego_nodes_edit(VegoNodes *nodes, VegoEdit *edits, int count)
 		while (next < count && page_edit.count < VEGO_EDIT_PAGES)
 		{
 			BlockNumber block = vego_node_block(geometry, edits[next].id);
-			Buffer		buffer = pin_block(nodes, block);
+			Buffer		buffer = vego_nodes_pin(nodes, block);
 			Page		page = BufferGetPage(buffer);
 			bool		opened = false;
+			bool		slots;
 
 			LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-			check_page(nodes, block, page);
+			slots = has_slots(nodes, block, page);
 			for (; next < count &&
 				 vego_node_block(geometry, edits[next].id) == block; next++)
 			{
 				VegoEdit   *edit = &edits[next];
 
-				edit->applied = !PageIsNew(page) &&
+				edit->applied = slots &&
 					edit_holds(geometry, edit, page);
 				if (!edit->applied)
 					continue;
@@ -864,6 +957,7 @@ put_verdict(const VegoGeometry *geometry, VegoPageEdit *edit, VegoSlot *slot,
 			VegoVerdict verdict)
 {
 	static const char zeros[BLCKSZ] = {0};
+	VegoExactPlace nowhere = {0};
 	VegoSlot	dead = *slot;
 
 	if (verdict == VEGO_FREE)
@@ -876,9 +970,12 @@ put_verdict(const VegoGeometry *geometry, VegoPageEdit *edit, VegoSlot *slot,
 	if (slot->level == 0)
 		ItemPointerSetInvalid(&dead.tid);
 	vego_edit_put(edit, slot, &dead, sizeof(dead));
+	if (slot->level == 0 && geometry->exact_offset > 0)
+		vego_edit_put(edit, (char *) slot + geometry->exact_offset, &nowhere,
+					  sizeof(nowhere));
 }
 
-int
+VegoBlockKind
 vego_nodes_judge_block(VegoNodes *nodes, BlockNumber block,
 					   BufferAccessStrategy strategy, VegoJudge judge,
 					   void *arg)
@@ -890,10 +987,12 @@ vego_nodes_judge_block(VegoNodes *nodes, BlockNumber block,
 	Buffer		buffer;
 	Page		page;
 	VegoPageEdit edit;
-	int			count = 0;
+	bool		slots;
+	VegoBlockKind kind = vego_nodes_read_block(nodes, block, strategy,
+											   copy.data);
 
-	if (!vego_nodes_read_block(nodes, block, strategy, copy.data))
-		return 0;
+	if (kind != VEGO_BLOCK_NODES)
+		return kind;
 	for (int i = 0; i < geometry->per_page; i++)
 	{
 		verdicts[i] = judge(arg, vego_node_id(geometry, block, i),
@@ -901,29 +1000,28 @@ vego_nodes_judge_block(VegoNodes *nodes, BlockNumber block,
 		any |= verdicts[i] != VEGO_KEEP;
 	}
 	if (!any)
-		return 0;
+		return kind;
 
 	buffer = ReadBufferExtended(nodes->rel, MAIN_FORKNUM, block, RBM_NORMAL,
 								strategy);
 	page = BufferGetPage(buffer);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	check_page(nodes, block, page);
+	slots = has_slots(nodes, block, page);
 	vego_edit_begin(&edit, nodes->rel);
 	vego_edit_open(&edit, buffer);
 	for (int i = 0; i < geometry->per_page; i++)
 	{
 		VegoSlot   *slot = vego_page_slot(geometry, page, i);
 
-		if (verdicts[i] == VEGO_KEEP || PageIsNew(page) ||
+		if (verdicts[i] == VEGO_KEEP || !slots ||
 			!verdict_holds(slot, (VegoSlot *)
 						   (copy.data + i * geometry->slot_bytes),
 						   verdicts[i]))
 			continue;
 		put_verdict(geometry, &edit, slot, verdicts[i]);
-		count++;
 	}
 	vego_edit_commit(&edit);
-	return count;
+	return kind;
 }
 
 void

@@ -34,6 +34,7 @@ typedef struct VegoCounters
 	uint64		pins;			/* of node pages, for one node each */
 	uint64		searches;
 	uint64		rows_fetched;	/* heap rows read for exact distances */
+	uint64		exact_reads;	/* vectors read instead, from the index */
 	uint64		rows_returned;
 	uint64		rows_withheld;	/* found too late for strict order */
 } VegoCounters;
@@ -52,7 +53,18 @@ typedef struct VegoNodes
 	bool		hints;			/* may read without a pin */
 	VegoFrames *frames;			/* where this backend last saw each block */
 	VegoSlot   *scratch;
+	struct VegoExactRoom *exact_room;	/* exact.c's, made when needed */
 } VegoNodes;
+
+/* What this backend remembers between statements for exact.c. */
+typedef struct VegoExactMemory
+{
+	struct VegoCodec *codec;	/* or NULL */
+	BlockNumber target;			/* where the last vector was put */
+	BlockNumber walk;			/* where it looks for room next */
+} VegoExactMemory;
+
+extern VegoExactMemory *vego_nodes_exact_memory(VegoNodes *nodes);
 
 /*
  * Opens the index for searching and changing.  Locks the meta page, shared,
@@ -71,6 +83,12 @@ extern void vego_nodes_refresh(VegoNodes *nodes);
  * False when the index is another one by now, and has to be opened anew.
  */
 extern bool vego_nodes_renew(VegoNodes *nodes, Relation rel);
+
+/*
+ * About how many slots hold nodes: `count`, without those whose place is taken
+ * by pages of exact vectors.
+ */
+extern double vego_nodes_estimate(const VegoNodes *nodes);
 
 /* The counters of this backend for the index. */
 extern VegoCounters *vego_nodes_counters(VegoNodes *nodes);
@@ -92,7 +110,7 @@ extern VegoSlot *vego_nodes_new_slot(const VegoNodes *nodes);
 extern void vego_nodes_rank(VegoNodes *nodes, const VegoQuery *query,
 							const VegoNodeId *ids, int count, double *ranks);
 
-/* Says that factors and code of a node will be looked at soon. */
+/* Hint: fetches the lines of a node that vego_nodes_sketch will want. */
 extern void vego_nodes_prefetch_code(VegoNodes *nodes, VegoNodeId id);
 
 /*
@@ -130,10 +148,22 @@ extern void vego_nodes_look(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot);
 /* Says that links of a node will be looked at soon. */
 extern void vego_nodes_prefetch_links(VegoNodes *nodes, VegoNodeId id);
 
-/* Reads all slots of a block at once, per_page of them; false past the end. */
-extern bool vego_nodes_read_block(VegoNodes *nodes, BlockNumber block,
-								  BufferAccessStrategy strategy,
-								  char *slots);
+/* What a block is. */
+typedef enum VegoBlockKind
+{
+	VEGO_BLOCK_NONE,			/* past the end */
+	VEGO_BLOCK_NODES,
+	VEGO_BLOCK_EXACT			/* exact vectors; its slots read as free */
+} VegoBlockKind;
+
+/* Reads all slots of a block at once, per_page of them. */
+extern VegoBlockKind vego_nodes_read_block(VegoNodes *nodes,
+										   BlockNumber block,
+										   BufferAccessStrategy strategy,
+										   char *slots);
+
+/* Pins a block, by preference through the buffer it was last seen in. */
+extern Buffer vego_nodes_pin(VegoNodes *nodes, BlockNumber block);
 
 /*
  * Writes a new node into a free slot, one WAL record; returns its id, by which
@@ -166,7 +196,8 @@ extern int	vego_nodes_edit(VegoNodes *nodes, VegoEdit *edits, int count);
 typedef enum VegoVerdict
 {
 	VEGO_KEEP,
-	VEGO_BURY,					/* live becomes dead; its TID is cleared */
+	VEGO_BURY,					/* live becomes dead; its TID and its exact
+								 * vector's place are cleared */
 	VEGO_FREE					/* dead becomes free; zeroed */
 } VegoVerdict;
 
@@ -176,12 +207,12 @@ typedef VegoVerdict (*VegoJudge) (void *arg, VegoNodeId id,
 /*
  * Shows the judge a copy of every slot of a block, once, and does as it says
  * with those that are the same still; one WAL record if anything changes.
- * Returns how many slots changed.  Errors: ERRCODE_INDEX_CORRUPTED as for
- * reads.
+ * Errors: ERRCODE_INDEX_CORRUPTED as for reads.
  */
-extern int	vego_nodes_judge_block(VegoNodes *nodes, BlockNumber block,
-								   BufferAccessStrategy strategy,
-								   VegoJudge judge, void *arg);
+extern VegoBlockKind vego_nodes_judge_block(VegoNodes *nodes,
+											BlockNumber block,
+											BufferAccessStrategy strategy,
+											VegoJudge judge, void *arg);
 
 /*
  * Who may decide on the entry: a heavyweight lock on the meta page, held

@@ -18,11 +18,33 @@ vector_elements(Datum value, int *dims)
 	return vector->x;
 }
 
+static const char *
+vector_bytes(Datum value, int *length)
+{
+	Vector	   *vector = (Vector *) DatumGetPointer(value);
+
+	*length = vector->dim * sizeof(float);
+	return (const char *) vector->x;
+}
+
+static Datum
+vector_restore(const char *bytes, int length)
+{
+	Vector	   *vector = vego_vector_create(&vego_type_vector, length / sizeof(float));
+
+	memcpy(vector->x, bytes, vector->dim * sizeof(float));
+	return PointerGetDatum(vector);
+}
+
+#define VECTOR_CLASS(metric) \
+	{metric, "vector", VEGO_VECTOR_MAX_DIMS, vector_elements, \
+	sizeof(float), vector_bytes, vector_restore}
+
 static const VegoOpclass vector_classes[] = {
-	{VEGO_L2, "vector", VEGO_VECTOR_MAX_DIMS, vector_elements},
-	{VEGO_INNER_PRODUCT, "vector", VEGO_VECTOR_MAX_DIMS, vector_elements},
-	{VEGO_COSINE, "vector", VEGO_VECTOR_MAX_DIMS, vector_elements},
-	{VEGO_L1, "vector", VEGO_VECTOR_MAX_DIMS, vector_elements},
+	VECTOR_CLASS(VEGO_L2),
+	VECTOR_CLASS(VEGO_INNER_PRODUCT),
+	VECTOR_CLASS(VEGO_COSINE),
+	VECTOR_CLASS(VEGO_L1),
 };
 
 PG_FUNCTION_INFO_V1(vego_vector_l2_support);

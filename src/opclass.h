@@ -30,6 +30,14 @@ typedef struct VegoOpclass
 	 * Points into the value.
 	 */
 	const float *(*elements) (Datum value, int *dims);
+
+	/*
+	 * For exact vectors in the index: the bytes of an element, all bytes of
+	 * the elements of a value (pointing into it), and the value that has them.
+	 */
+	int			element_bytes;
+	const char *(*bytes) (Datum value, int *length);
+	Datum		(*restore) (const char *bytes, int length);
 } VegoOpclass;
 
 /* Errors when the class has no support function or one of another library. */

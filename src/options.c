@@ -19,6 +19,7 @@ typedef struct VegoOptions
 	int			ef_construction;
 	int			bits;
 	int			ef_search;
+	int			exact;
 } VegoOptions;
 
 int			vego_guc_order = VEGO_ORDER_STRICT;
@@ -37,6 +38,13 @@ static const struct config_enum_entry order_values[] = {
 static relopt_enum_elt_def bits_values[] = {
 	{"8", 8},
 	{"4", 4},
+	{NULL}
+};
+
+static relopt_enum_elt_def exact_values[] = {
+	{"off", VEGO_EXACT_OFF},
+	{"plain", VEGO_EXACT_PLAIN},
+	{"zstd", VEGO_EXACT_ZSTD},
 	{NULL}
 };
 
@@ -71,6 +79,11 @@ vego_options_init(void)
 					   "Bits of a dimension in the index",
 					   bits_values, 8,
 					   gettext_noop("Valid values are \"8\" and \"4\"."),
+					   AccessExclusiveLock);
+	add_enum_reloption(option_kind, "exact",
+					   "Whether the index keeps the vectors themselves, and how",
+					   exact_values, VEGO_EXACT_OFF,
+					   gettext_noop("Valid values are \"off\", \"plain\" and \"zstd\"."),
 					   AccessExclusiveLock);
 	add_int_reloption(option_kind, "ef_search",
 					  "Width of a search, instead of the setting vego.ef_search",
@@ -111,12 +124,6 @@ vego_options_ef_search(Relation index)
 }
 
 int
-vego_options_default_ef_search(void)
-{
-	return guc_ef_search;
-}
-
-int
 vego_options_m(Relation index)
 {
 	VegoOptions *options = (VegoOptions *) index->rd_options;
@@ -140,6 +147,20 @@ vego_options_bits(Relation index)
 	return options ? options->bits : 8;
 }
 
+VegoExactMode
+vego_options_exact(Relation index)
+{
+	VegoOptions *options = (VegoOptions *) index->rd_options;
+
+	return options ? options->exact : VEGO_EXACT_OFF;
+}
+
+const char *
+vego_exact_mode_name(VegoExactMode mode)
+{
+	return exact_values[mode].string_val;
+}
+
 bytea *
 vegooptions(Datum reloptions, bool validate)
 {
@@ -149,6 +170,7 @@ vegooptions(Datum reloptions, bool validate)
 		offsetof(VegoOptions, ef_construction)},
 		{"bits", RELOPT_TYPE_ENUM, offsetof(VegoOptions, bits)},
 		{"ef_search", RELOPT_TYPE_INT, offsetof(VegoOptions, ef_search)},
+		{"exact", RELOPT_TYPE_ENUM, offsetof(VegoOptions, exact)},
 	};
 
 	return build_reloptions(reloptions, validate, option_kind,

@@ -9,7 +9,7 @@
 
 #include "utils/rel.h"
 
-#include "vego.h"
+#include "page.h"
 
 typedef enum VegoOrder
 {
@@ -25,14 +25,14 @@ extern void vego_options_init(void);
 /* The index's own ef_search, else the session's. */
 extern int	vego_options_ef_search(Relation index);
 
-/* The session's, which is all that a planner gets to see without a lock. */
-extern int	vego_options_default_ef_search(void);
-
 /* As given, or 0 for automatic. */
 extern int	vego_options_m(Relation index);
 extern int	vego_options_ef_construction(Relation index);
 
 extern int	vego_options_bits(Relation index);
+extern VegoExactMode vego_options_exact(Relation index);
+
+extern const char *vego_exact_mode_name(VegoExactMode mode);
 
 extern bytea *vegooptions(Datum reloptions, bool validate);
 

@@ -10,7 +10,8 @@
 #include "page.h"
 
 void
-vego_geometry_init(VegoGeometry *geometry, int dims, int bits, int m)
+vego_geometry_init(VegoGeometry *geometry, int dims, int bits, int m,
+				   VegoExactMode exact)
 {
 	VegoCentrePart part;
 	BlockNumber block = 0;
@@ -18,9 +19,12 @@ vego_geometry_init(VegoGeometry *geometry, int dims, int bits, int m)
 	geometry->capacity = 2 * m;
 	geometry->code_bytes = vego_code_bytes(dims, bits);
 	geometry->code_offset = sizeof(VegoSlot) + sizeof(VegoFactors);
-	geometry->links_offset = geometry->code_offset +
+	geometry->code_end = geometry->code_offset +
 		TYPEALIGN(4, geometry->code_bytes);
-	geometry->slot_bytes = vego_slot_bytes(dims, bits, m);
+	geometry->exact_offset = exact == VEGO_EXACT_OFF ? 0 : geometry->code_end;
+	geometry->links_offset = geometry->code_end +
+		(exact == VEGO_EXACT_OFF ? 0 : sizeof(VegoExactPlace));
+	geometry->slot_bytes = vego_slot_bytes(dims, bits, m, exact);
 	geometry->per_page = VEGO_PAGE_ROOM / geometry->slot_bytes;
 	geometry->shift = 31;
 	while (1 << (geometry->shift - 31) < geometry->per_page)
@@ -85,7 +89,10 @@ vego_page_fault(Page page, int kind)
 		return "page is of the wrong kind";
 	if (header->pd_lower < SizeOfPageHeaderData ||
 		header->pd_lower > header->pd_upper ||
-		header->pd_upper != header->pd_special)
+		header->pd_upper > header->pd_special)
+		return "page header has impossible bounds";
+	/* only items lie between pd_upper and the special area */
+	if (kind != VEGO_PAGE_EXACT && header->pd_upper != header->pd_special)
 		return "page header has impossible bounds";
 	return NULL;
 }
@@ -102,6 +109,10 @@ vego_slot_fault(const VegoGeometry *geometry, const VegoSlot *slot)
 	if (slot->kind == VEGO_SLOT_LIVE && slot->level == 0 &&
 		!ItemPointerIsValid(&slot->tid))
 		return "live slot has no heap row";
+	if (slot->kind == VEGO_SLOT_LIVE && slot->level == 0 &&
+		geometry->exact_offset > 0 &&
+		!vego_exact_place_is_set(vego_slot_exact(geometry, slot)))
+		return "live slot has no exact vector";
 	return NULL;
 }
 
@@ -116,8 +127,18 @@ vego_meta_fault(const VegoMeta *meta)
 		return "meta page names an unknown code width";
 	if (meta->m < VEGO_MIN_M || meta->m > VEGO_MAX_M)
 		return "meta page has an impossible m";
+	if (meta->exact > VEGO_EXACT_ZSTD)
+		return "meta page names an unknown way to keep vectors";
+	if (meta->exact != VEGO_EXACT_OFF &&
+		(meta->element_bytes < 1 ||
+		 meta->element_bytes > VEGO_EXACT_MAX_PLANES ||
+		 meta->value_bytes < 1 ||
+		 meta->value_bytes > VEGO_EXACT_MAX_BYTES ||
+		 meta->stored_bytes < 1))
+		return "meta page has impossible sizes of vectors";
 	if (meta->dims < 1 || meta->dims > 2 * VEGO_PAGE_ROOM ||
-		vego_slot_bytes(meta->dims, meta->bits, meta->m) > VEGO_PAGE_ROOM)
+		vego_slot_bytes(meta->dims, meta->bits, meta->m, meta->exact) >
+		VEGO_PAGE_ROOM)
 		return "meta page has impossible dimensions";
 	if (!(meta->radius >= 0.0 && meta->radius <= DBL_MAX))
 		return "meta page has an impossible radius";

@@ -4,9 +4,12 @@
  *
  *	 block 0 .. first_block - 1		meta: the index's constants, the entry,
  *									and the centre vector
- *	 block first_block ..			nodes: one array of equal slots
+ *	 block first_block ..			nodes: one array of equal slots; and among
+ *									them pages of exact vectors (exact_page.h)
  *
  * A node's id is its slot's place in that array, so its address is arithmetic.
+ * A page of exact vectors takes up the ids of the slots that would be there,
+ * and no node ever has one of these.
  * Nothing here locks, pins, logs or raises errors.
  */
 #ifndef VEGO_PAGE_H
@@ -21,7 +24,7 @@
 #include "vego.h"
 
 /* Of the format of pages; a library refuses all others. */
-#define VEGO_FORMAT_VERSION 1
+#define VEGO_FORMAT_VERSION 2
 #define VEGO_META_MAGIC 0x7E604E57
 
 /* Special area of every page; the last two bytes tell whose page it is. */
@@ -35,10 +38,45 @@ typedef struct VegoPageTail
 
 #define VEGO_PAGE_META 1
 #define VEGO_PAGE_NODES 2
+#define VEGO_PAGE_EXACT 3
 #define VEGO_PAGE_ID 0xFE60		/* for pg_filedump and its like */
 
 StaticAssertDecl(sizeof(VegoPageTail) == MAXALIGN(sizeof(VegoPageTail)),
 				 "special area must be aligned");
+
+/* Does the index keep the vectors themselves, and how? */
+typedef enum VegoExactMode
+{
+	VEGO_EXACT_OFF,
+	VEGO_EXACT_PLAIN,			/* as they are */
+	VEGO_EXACT_ZSTD				/* compressed where that is smaller */
+} VegoExactMode;
+
+/* Limits of what can be kept: bytes of an element and of a vector. */
+#define VEGO_EXACT_MAX_PLANES 8
+#define VEGO_EXACT_MAX_BYTES (1024 * 1024)
+
+/* Where an item of a page of exact vectors is; nowhere when all zero. */
+typedef struct VegoExactPlace
+{
+	BlockNumber block;
+	uint16		item;			/* from 1 */
+	uint16		unused;
+} VegoExactPlace;
+
+StaticAssertDecl(sizeof(VegoExactPlace) == 8, "no padding on disk");
+
+static inline bool
+vego_exact_place_is_set(VegoExactPlace place)
+{
+	return place.item != 0;
+}
+
+static inline bool
+vego_exact_place_equals(VegoExactPlace a, VegoExactPlace b)
+{
+	return a.block == b.block && a.item == b.item;
+}
 
 /*
  * On block 0.  All but the entry and the radius are written once, by the build.
@@ -56,11 +94,15 @@ typedef struct VegoMeta
 	uint16		has_centre;
 	uint32		entry;			/* or VEGO_NO_NODE in an empty index */
 	uint32		entry_level;
-	uint32		unused;
+	uint16		exact;			/* a VegoExactMode; the rest is 0 when off */
+	uint16		element_bytes;	/* of a vector, exact */
 	double		radius;			/* of the lift, see metric.h */
+	uint32		value_bytes;	/* the most an exact vector takes */
+	uint32		stored_bytes;	/* what the build's took on a page, on average */
+	VegoExactPlace dictionary;	/* for zstd, if there is one */
 } VegoMeta;
 
-StaticAssertDecl(sizeof(VegoMeta) == 48, "no padding on disk");
+StaticAssertDecl(sizeof(VegoMeta) == 64, "no padding on disk");
 
 /* Kinds of slots.  Zero is free, so that a new, all-zero page is valid. */
 #define VEGO_SLOT_FREE 0
@@ -71,6 +113,8 @@ StaticAssertDecl(sizeof(VegoMeta) == 48, "no padding on disk");
  * A slot: this head, then
  *	 factors	VegoFactors
  *	 code		code_bytes, padded with 0 to 4
+ *	 exact		VegoExactPlace, where the index keeps vectors; set in a live
+ *				slot of level 0
  *	 links		capacity x VegoLink; those from degree on are 0
  *
  * What a score needs lies together at the front.
@@ -108,6 +152,8 @@ typedef struct VegoGeometry
 	int			capacity;		/* links a slot has room for: 2 m */
 	int			code_bytes;
 	int			code_offset;
+	int			code_end;		/* its padding included */
+	int			exact_offset;	/* 0 where the index keeps no vectors */
 	int			links_offset;
 	int			slot_bytes;
 	int			per_page;
@@ -124,16 +170,17 @@ StaticAssertDecl(SizeOfPageHeaderData == MAXALIGN(SizeOfPageHeaderData),
 				 "slots begin right behind the page header");
 
 static inline int
-vego_slot_bytes(int dims, int bits, int m)
+vego_slot_bytes(int dims, int bits, int m, VegoExactMode exact)
 {
 	return sizeof(VegoSlot) + sizeof(VegoFactors) +
 		TYPEALIGN(4, vego_code_bytes(dims, bits)) +
-		2 * m * sizeof(VegoLink);
+		2 * m * sizeof(VegoLink) +
+		(exact == VEGO_EXACT_OFF ? 0 : sizeof(VegoExactPlace));
 }
 
 /* per_page is 0 when a slot does not fit a page. */
 extern void vego_geometry_init(VegoGeometry *geometry, int dims, int bits,
-							   int m);
+							   int m, VegoExactMode exact);
 
 /*
  * id / per_page, by multiplying: a search does it for every node it meets.
@@ -216,6 +263,25 @@ vego_slot_set_down(VegoSlot *slot, VegoNodeId down)
 	memcpy(&slot->tid, &down, sizeof(down));
 }
 
+/* Slots are aligned to 4 bytes, which is what a place needs. */
+static inline VegoExactPlace
+vego_slot_exact(const VegoGeometry *geometry, const VegoSlot *slot)
+{
+	VegoExactPlace none = {0};
+
+	return geometry->exact_offset == 0 ? none :
+		*(const VegoExactPlace *) ((const char *) slot +
+								   geometry->exact_offset);
+}
+
+static inline void
+vego_slot_set_exact(const VegoGeometry *geometry, VegoSlot *slot,
+					VegoExactPlace place)
+{
+	if (geometry->exact_offset > 0)
+		*(VegoExactPlace *) ((char *) slot + geometry->exact_offset) = place;
+}
+
 /* Same kind, level and TID: the node that was seen before, not its successor. */
 static inline bool
 vego_slot_is_same(const VegoSlot *a, const VegoSlot *b)
@@ -238,6 +304,16 @@ extern void vego_page_init(Page page, int kind);
  * are free.
  */
 extern const char *vego_page_fault(Page page, int kind);
+
+/* A page that is not new and says so; whether it is sound is another matter. */
+static inline bool
+vego_page_is_exact(Page page)
+{
+	return !PageIsNew(page) &&
+		((PageHeader) page)->pd_special == BLCKSZ - sizeof(VegoPageTail) &&
+		vego_page_tail(page)->page_id == VEGO_PAGE_ID &&
+		vego_page_tail(page)->kind == VEGO_PAGE_EXACT;
+}
 
 /* What is wrong with a slot's head, or NULL. */
 extern const char *vego_slot_fault(const VegoGeometry *geometry,

@@ -18,15 +18,11 @@
 #include "partition_stages.h"
 
 /*
- * Beacons an item may choose from, how many it considers for each of m, and by
- * what factor another one must have more in common with a beacon to hide it.
+ * Beacons an item considers for each of m, and by what factor another one must
+ * have more in common with a beacon to hide it.
  */
-#define MOST_BEACONS 2048
 #define CONSIDERED 2
 #define SLACK 1.2
-
-/* Norms above the median by less than this factor make no beacon. */
-#define BEACON_NORM 1.05
 
 void
 vego_partition_find_beacons(VegoPartition *build, VegoWork *work)
@@ -40,12 +36,12 @@ vego_partition_find_beacons(VegoPartition *build, VegoWork *work)
 		uint32		row = build->items[p];
 		float		norm = vego_row_factors(&build->rows, row)->norm;
 
-		if (norm > build->usual_norm * BEACON_NORM)
+		if (norm > build->usual_norm * VEGO_BEACON_NORM)
 			keys[count++] = vego_key(norm, p);
 		vego_advance(work, 0, VEGO_LONE_DISTANCE);
 	}
 	vego_keys_sort(keys, count);
-	build->beacon_count = Min(count, Min(MOST_BEACONS, build->leaf_limit));
+	build->beacon_count = Min(count, Min(VEGO_MOST_BEACONS, build->leaf_limit));
 	build->beacons = vego_array_new(build, build->beacon_count, sizeof(uint32));
 	for (int i = 0; i < build->beacon_count; i++)
 		build->beacons[i] = vego_key_id(keys[count - 1 - i]);
@@ -62,7 +58,7 @@ columns_for_products(VegoColumns *columns, double radius)
 {
 	float		inverse = (float) (1.0 / radius);
 
-	for (int i = 0; i < columns->padded; i++)
+	for (int i = 0; i < columns->count; i++)
 	{
 		VegoBlockColumns *block = &columns->factors[i / VEGO_BLOCK_COLUMNS];
 		int			lane = i % VEGO_BLOCK_COLUMNS;
@@ -120,14 +116,14 @@ inner_product(const VegoPartition *build, uint32 a, uint32 b)
  */
 static int
 choose_beacons(const VegoPartition *build, uint32 position,
-			   const uint64 *keys, int count, uint32 *chosen)
+			   const int32 *marks, int32 places, int count, uint32 *chosen)
 {
 	uint32		row = build->items[position];
 	int			chosen_count = 0;
 
 	for (int i = 0; i < count && chosen_count < build->options->m; i++)
 	{
-		uint32		beacon = build->beacons[vego_key_id(keys[i])];
+		uint32		beacon = build->beacons[marks[i] & places];
 		uint32		beacon_row = build->items[beacon];
 		double		product = inner_product(build, row, beacon_row);
 		bool		hidden = beacon == position || product <= 0.0;
@@ -196,16 +192,15 @@ vego_partition_link_beacons(const VegoPartition *build, VegoWork *work,
 		vego_blocks_gather(blocks, build->items + start, n, &panel, NULL);
 		for (int r = 0; r < n; r++)
 			row_for_products(&panel.factors[r]);
-		vego_blocks_measure(blocks, &panel, 0, n, &columns);
+		vego_blocks_measure(blocks, &panel, 0, n, &columns, CONSIDERED * m);
 		for (int r = 0; r < n; r++)
 		{
-			const float *distances = vego_blocks_distances(blocks, &columns, r);
-			int			found = vego_nearest_find(&work->nearest, distances,
-												  columns.padded,
-												  CONSIDERED * m, 0);
+			int			found = vego_blocks_nearest(blocks, &work->nearest,
+													&columns, r,
+													CONSIDERED * m);
 
-			found = choose_beacons(build, start + r, work->nearest.keys, found,
-								   chosen);
+			found = choose_beacons(build, start + r, work->nearest.marks,
+								   columns.places, found, chosen);
 			extend_links(build, start + r, chosen, found);
 		}
 		vego_advance(work, 0, (double) n *

@@ -14,55 +14,61 @@ vego_partition_begin_candidates(VegoPartition *build)
 	uint64		places = build->leaf_start[build->leaf_count];
 	uint64		count = places * build->candidates_a_leaf;
 
-	build->candidates = vego_array_new(build, count, sizeof(uint16));
-	build->distances = vego_array_new(build, count, sizeof(float));
+	build->candidates = vego_array_new(build, count, sizeof(int32));
 }
 
-/* L1 has no dot product: a row is decoded and compared with codes. */
+/*
+ * L1 has no dot product: a row is decoded and compared with codes.  Marks are
+ * made as blocks make them.
+ */
 static void
-l1_distances(VegoBlocks *blocks, const uint32 *rows, int self, int count,
-			 float *values)
+l1_marks(VegoBlocks *blocks, const uint32 *rows, int self,
+		 const VegoColumns *columns, float *values)
 {
 	const VegoCoder *coder = blocks->rows->coder;
+	int32	   *least = vego_blocks_least(blocks, 0);
 
 	vego_decode(coder, vego_row_factors(blocks->rows, rows[self]),
 				vego_row_code(blocks->rows, rows[self]), values);
 	for (int i = 0; i < coder->dims; i++)
 		values[i] *= blocks->scale;
-	for (int c = 0; c < count; c++)
+	for (int hand = 0; hand < blocks->hands; hand++)
+		least[hand] = VEGO_NO_MARK;
+	for (int c = 0; c < columns->count; c++)
 	{
 		const VegoFactors *factors = vego_row_factors(blocks->rows, rows[c]);
 		const uint8 *code = vego_row_code(blocks->rows, rows[c]);
 		float		lo = (float) (factors->lo * blocks->scale);
 		float		step = (float) (factors->step * blocks->scale);
-
-		blocks->distances[c] = coder->bits == 8 ?
+		float		distance = coder->bits == 8 ?
 			vego_kernels->query_l1_8(code, values, lo, step, coder->dims) :
 			vego_kernels->query_l1_4(code, values, lo, step, coder->dims);
+		int32		mark = vego_mark(distance, c - self, columns->places);
+
+		blocks->marks[c] = mark;
+		least[c % blocks->hands] = Min(least[c % blocks->hands], mark);
 	}
-	for (int c = count; c < vego_columns_padded(count); c++)
-		blocks->distances[c] = INFINITY;
+	for (int c = columns->count; c < columns->padded; c++)
+		blocks->marks[c] = VEGO_NO_MARK;
 }
 
-/* Keeps the nearest of these distances as candidates of a member. */
+/* Keeps the nearest members as candidates of one, row r of the last block. */
 static void
-keep_nearest(const VegoPartition *build, VegoNearest *nearest, uint64 place,
-			 float *distances, int padded, int self)
+keep_nearest(const VegoPartition *build, VegoWork *work, uint64 place,
+			 const VegoColumns *columns, int r)
 {
 	int			most = build->candidates_a_leaf;
-	uint16	   *candidates = build->candidates + place * most;
-	float	   *kept = build->distances + place * most;
-	int			count;
+	int32	   *candidates = build->candidates + place * most;
+	int			kept = 0;
+	int			found = vego_blocks_nearest(&work->blocks, &work->nearest,
+											columns, r, most + 1);
 
-	distances[self] = INFINITY; /* nobody is its own neighbour */
-	count = vego_nearest_find(nearest, distances, padded, most, self);
-	for (int i = 0; i < count; i++)
-	{
-		candidates[i] = (uint16) vego_key_id(nearest->keys[i]);
-		kept[i] = vego_key_distance(nearest->keys[i]);
-	}
-	for (int i = count; i < most; i++)
-		candidates[i] = VEGO_NO_CANDIDATE;
+	/* nobody is its own neighbour */
+	for (int i = 0; i < found && kept < most; i++)
+		if ((work->nearest.marks[i] & columns->places) != 0)
+			candidates[kept++] = work->nearest.marks[i];
+	for (int i = kept; i < most; i++)
+		candidates[i] = VEGO_NO_MARK;
 }
 
 static void
@@ -77,27 +83,28 @@ compare_members(const VegoPartition *build, VegoWork *work, uint64 start,
 	{
 		int			n = Min(VEGO_BLOCK_ROWS, count - first);
 
-		vego_blocks_measure(blocks, panel, first, n, columns);
+		vego_blocks_measure_pairs(blocks, panel, first, n, columns,
+								  build->candidates_a_leaf + 1);
 		for (int r = 0; r < n; r++)
-			keep_nearest(build, &work->nearest, start + first + r,
-						 vego_blocks_distances(blocks, columns, r),
-						 columns->padded, first + r);
+			keep_nearest(build, work, start + first + r, columns, r);
 		vego_advance(work, 0, (double) n * columns->padded);
 	}
 }
 
 static void
 compare_members_l1(const VegoPartition *build, VegoWork *work, uint64 start,
-				   const uint32 *rows, int count, float *values)
+				   const uint32 *rows, int count, VegoColumns *columns,
+				   float *values)
 {
-	int			padded = vego_columns_padded(count);
-
+	columns->count = count;
+	columns->padded = vego_columns_padded(count);
+	work->blocks.hands = vego_nearest_hands(build->candidates_a_leaf + 1,
+											columns->padded);
 	for (int i = 0; i < count; i++)
 	{
-		l1_distances(&work->blocks, rows, i, count, values);
-		keep_nearest(build, &work->nearest, start + i, work->blocks.distances,
-					 padded, i);
-		vego_advance(work, 0, VEGO_LONE_DISTANCE * (double) padded);
+		l1_marks(&work->blocks, rows, i, columns, values);
+		keep_nearest(build, work, start + i, columns, 0);
+		vego_advance(work, 0, VEGO_LONE_DISTANCE * (double) columns->padded);
 	}
 }
 
@@ -105,13 +112,14 @@ void
 vego_partition_find_candidates(const VegoPartition *build, VegoWork *work,
 							   uint32 from, uint32 to)
 {
-	uint32	   *rows = vego_allocate(build->leaf_limit, sizeof(uint32));
+	int			most = (int) Min(build->leaf_limit, build->item_count);
+	uint32	   *rows = vego_allocate(most, sizeof(uint32));
 	float	   *values = vego_allocate(build->rows.coder->dims, sizeof(float));
 	VegoPanel	panel;
 	VegoColumns columns;
 
-	vego_panel_init(&panel, &work->blocks, build->leaf_limit);
-	vego_columns_init(&columns, &work->blocks, build->leaf_limit);
+	vego_panel_init(&panel, &work->blocks, most);
+	vego_columns_init(&columns, &work->blocks, most);
 	for (uint32 leaf = from; leaf < to; leaf++)
 	{
 		uint64		start = build->leaf_start[leaf];
@@ -120,7 +128,8 @@ vego_partition_find_candidates(const VegoPartition *build, VegoWork *work,
 		for (int i = 0; i < count; i++)
 			rows[i] = build->items[build->members[start + i]];
 		if (build->rows.coder->metric == VEGO_L1)
-			compare_members_l1(build, work, start, rows, count, values);
+			compare_members_l1(build, work, start, rows, count, &columns,
+							   values);
 		else
 			compare_members(build, work, start, rows, count, &panel, &columns);
 		vego_advance(work, 1, 0);
@@ -136,7 +145,6 @@ void
 vego_partition_end_candidates(VegoPartition *build)
 {
 	vego_array_free(build, build->candidates);
-	vego_array_free(build, build->distances);
 	vego_array_free(build, build->leaves);
 	vego_array_free(build, build->seats);
 	vego_array_free(build, build->members);

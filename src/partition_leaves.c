@@ -88,6 +88,7 @@ cell_columns(const VegoPartition *build, const VegoBlocks *blocks,
 
 	columns.count = build->first_cell[group + 1] - build->first_cell[group];
 	columns.padded = vego_columns_padded(columns.count);
+	columns.places = vego_places(VEGO_MOST_GROUP_LEAVES);
 	columns.packed = build->cell_packed + first * blocks->packed_bytes;
 	columns.factors = build->cell_factors + first;
 	return columns;
@@ -100,6 +101,7 @@ group_columns(const VegoPartition *build)
 
 	columns.count = build->group_count;
 	columns.padded = vego_columns_padded(columns.count);
+	columns.places = vego_places(columns.padded);
 	columns.packed = build->group_packed;
 	columns.factors = build->group_factors;
 	return columns;
@@ -278,12 +280,27 @@ typedef struct Range
 	uint64	   *starts;
 } Range;
 
+static int
+range_room(size_t stride)
+{
+	return (int) Max(VEGO_BLOCK_ROWS, Min(RANGE_ROWS, RANGE_BYTES / stride));
+}
+
+Size
+vego_partition_range_bytes(const VegoCoder *coder)
+{
+	size_t		stride = vego_block_stride(coder->dims);
+	size_t		extra = sizeof(VegoBlockRow) + sizeof(uint32) +
+		GROUP_PROBES * (sizeof(int) + sizeof(uint64));
+
+	return range_room(stride) * (stride + extra);
+}
+
 static void
 range_init(Range *range, const VegoPartition *build, const VegoBlocks *blocks)
 {
 	int			groups = build->group_count;
-	int			room = (int) Max(VEGO_BLOCK_ROWS,
-								 Min(RANGE_ROWS, RANGE_BYTES / blocks->stride));
+	int			room = range_room(blocks->stride);
 
 	range->room = room;
 	range->probes = Min(groups, GROUP_PROBES);
@@ -317,18 +334,18 @@ find_groups(Range *range, const VegoPartition *build, VegoWork *work)
 	{
 		int			n = Min(VEGO_BLOCK_ROWS, range->count - start);
 
-		vego_blocks_measure(blocks, &range->panel, start, n, &groups);
+		vego_blocks_measure(blocks, &range->panel, start, n, &groups,
+							range->probes);
 		for (int r = 0; r < n; r++)
 		{
-			const float *distances = vego_blocks_distances(blocks, &groups, r);
-			int			found = vego_nearest_find(&work->nearest, distances,
-												  groups.padded,
-												  range->probes, 0);
+			int			found = vego_blocks_nearest(blocks, &work->nearest,
+													&groups, r,
+													range->probes);
 
 			/* found are all of them, unless a distance is not a number */
 			for (int p = 0; p < range->probes; p++)
 				range->probe[p * range->room + start + r] =
-					p < found ? (int) vego_key_id(work->nearest.keys[p]) : 0;
+					p < found ? work->nearest.marks[p] & groups.places : 0;
 		}
 		vego_advance(work, 0, (double) n * groups.padded);
 	}
@@ -341,7 +358,7 @@ look_into_group(Range *range, const VegoPartition *build, VegoWork *work,
 {
 	VegoBlocks *blocks = &work->blocks;
 	VegoColumns leaves = cell_columns(build, blocks, group);
-	uint16	   *below = work->nearest.below;
+	int32	   *found = work->nearest.found;
 	int			per_row = build->leaves_a_row;
 	int			end = (int) range->starts[group + 1];
 
@@ -358,22 +375,24 @@ look_into_group(Range *range, const VegoPartition *build, VegoWork *work,
 				   range->panel.codes + i * blocks->stride, blocks->stride);
 			range->some.factors[r] = range->panel.factors[i];
 		}
-		vego_blocks_measure(blocks, &range->some, 0, n, &leaves);
+		vego_blocks_measure(blocks, &range->some, 0, n, &leaves, 1);
 		for (int r = 0; r < n; r++)
 		{
 			uint64	   *list = range->lists +
 				(size_t) range->grouped[start + r] * per_row;
-			const float *distances = vego_blocks_distances(blocks, &leaves, r);
+			int32	   *marks = vego_blocks_marks(blocks, &leaves, r);
 			uint64		last = list[per_row - 1];
-			float		limit = last == PG_UINT64_MAX ? INFINITY :
-				vego_key_distance(last);
-			int			found = vego_kernels->below(distances, leaves.padded,
-													limit, below);
+			int32		limit = last == PG_UINT64_MAX ? VEGO_NO_MARK :
+				vego_mark(vego_key_distance(last), leaves.places, leaves.places);
+			int			count = vego_kernels->marks_below(marks, leaves.padded,
+														  limit, found);
 
-			for (int i = 0; i < found; i++)
+			for (int i = 0; i < count; i++)
 				vego_keys_offer(list, per_row,
-								vego_key(distances[below[i]],
-										 build->first_cell[group] + below[i]));
+								vego_key(vego_mark_distance(found[i],
+															leaves.places),
+										 build->first_cell[group] +
+										 (found[i] & leaves.places)));
 		}
 		vego_advance(work, 0, (double) n * leaves.padded);
 	}

@@ -32,8 +32,6 @@
 /* What a distance costs outside of blocks, in distances within. */
 #define VEGO_LONE_DISTANCE 8
 
-#define VEGO_NO_CANDIDATE PG_UINT16_MAX
-
 /*
  * An item is a row that stands for all rows with the same code.  Its place in
  * leaf order is its position, and its name once it has one.
@@ -104,9 +102,11 @@ typedef struct VegoPartition
 	uint32	   *leaves;			/* leaves_a_row of each position ... */
 	uint16	   *seats;			/* ... and its place there */
 
-	/* candidates_a_leaf of each place in members, nearest first */
-	uint16	   *candidates;		/* places in the leaf, or VEGO_NO_CANDIDATE */
-	float	   *distances;		/* scaled */
+	/*
+	 * candidates_a_leaf of each place in members, nearest first: marks (of
+	 * scaled distances), or VEGO_NO_MARK; see vego_blocks_measure_pairs.
+	 */
+	int32	   *candidates;
 
 	/* forward links of each position, m apart, nearest first */
 	uint8	   *forward_degrees;
@@ -141,6 +141,19 @@ typedef struct VegoWork
 	int64		unreported;		/* multiplications since the last report */
 } VegoWork;
 
+/* Norms above the median by less than this factor make no beacon. */
+#define VEGO_BEACON_NORM 1.05
+
+/* Beacons an item may choose from. */
+#define VEGO_MOST_BEACONS 2048
+
+/* The median norm of a few rows, of those that are not zero. */
+extern double vego_usual_norm(const VegoRows *rows, const uint32 *subset,
+							  uint32 count);
+
+/* The scale of blocks where norms are usually such. */
+extern double vego_scale(double usual_norm);
+
 /* Makes a process ready for stages; the plan has been made. */
 extern void vego_work_init(VegoWork *work, const VegoPartition *build);
 
@@ -149,6 +162,13 @@ extern void vego_work_phase(VegoWork *work, int phase, int64 total);
 
 /* Some units are done, which took so many distances, or as much time. */
 extern void vego_advance(VegoWork *work, int64 units, double distances);
+
+/* Of marks in leaves: the same for all, so that distances are the same. */
+static inline int32
+vego_partition_places(const VegoPartition *build)
+{
+	return vego_places(vego_columns_padded(build->leaf_limit));
+}
 
 /* The next of the numbers of a seed (splitmix64). */
 static inline uint64
@@ -237,6 +257,9 @@ extern void vego_partition_join_tree(VegoPartition *build, VegoWork *work);
 extern VegoStage vego_partition_assign_leaves;
 extern void vego_partition_fell_tree(VegoPartition *build);
 extern void vego_partition_one_leaf(VegoPartition *build);
+
+/* What assign_leaves needs that does not grow with the items. */
+extern Size vego_partition_range_bytes(const VegoCoder *coder);
 
 /* partition_order.c */
 extern void vego_partition_order_homes(VegoPartition *build, VegoWork *work);

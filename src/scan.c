@@ -8,7 +8,7 @@
  *
  *	 frontier		met, not expanded: a rank
  *	 candidates		expanded: a bound the distance is not below
- *	 rows			fetched and visible: the exact distance
+ *	 rows			fetched: the exact distance
  *
  * A row is returned when neither a candidate nor the frontier can be nearer.
  * See src/README, "Exact order".
@@ -28,6 +28,7 @@
 #include "utils/snapmgr.h"
 
 #include "am.h"
+#include "exact.h"
 #include "graph.h"
 #include "opclass.h"
 #include "options.h"
@@ -71,6 +72,7 @@ typedef struct VegoScan
 	VegoHeap	rows;			/* TIDs by exact distance */
 	float		largest_step;	/* of the codes seen */
 	double		last_distance;
+	double		distance_before;	/* that, before the last row */
 	uint64		returned;
 
 	/* unordered scans go block by block */
@@ -110,6 +112,12 @@ check_tid(VegoScan *scan, VegoNodeId id, const VegoSlot *slot)
 		vego_report_corrupted(scan->nodes->rel, vego_node_block(geometry, id),
 							  vego_node_slot(geometry, id),
 							  "its row lies beyond the end of the table");
+}
+
+static inline bool
+keeps_exact(const VegoScan *scan)
+{
+	return scan->nodes->meta.exact != VEGO_EXACT_OFF;
 }
 
 /* A search's live node becomes a candidate. */
@@ -172,6 +180,8 @@ open_scan(IndexScanDesc desc, VegoScan *scan)
 	vego_heap_init(&scan->rows, 128);
 
 	scan->candidate = vego_nodes_new_slot(scan->nodes);
+	if (keeps_exact(scan))
+		return;
 
 	scan->fetch = table_index_fetch_begin(desc->heapRelation);
 	scan->slot = table_slot_create(desc->heapRelation, NULL);
@@ -227,12 +237,14 @@ start_scan(IndexScanDesc desc, VegoScan *scan)
 		open_scan(desc, scan);
 	else
 		vego_nodes_refresh(scan->nodes);
-	table_index_fetch_reset(scan->fetch);
+	if (scan->fetch)
+		table_index_fetch_reset(scan->fetch);
 	vego_heap_clear(&scan->candidates);
 	vego_heap_clear(&scan->rows);
 	scan->exhausted = false;
 	scan->largest_step = 0.0f;
 	scan->last_distance = -DBL_MAX;
+	scan->distance_before = -DBL_MAX;
 	scan->returned = 0;
 	scan->block = scan->nodes->geometry.first_block;
 	scan->block_next = scan->nodes->geometry.per_page;
@@ -318,8 +330,52 @@ keep_row(VegoScan *scan, uint64 packed_tid)
 }
 
 /*
- * Fetches the row of the nearest candidate through the snapshot.  What is not
- * visible drops out here, and so takes nothing from a LIMIT.
+ * Fetches a node's row through the snapshot.  What is not visible drops out
+ * here, and so takes nothing from a LIMIT.
+ */
+static void
+fetch_row(VegoScan *scan, IndexScanDesc desc, const VegoSlot *node)
+{
+	ItemPointerData tid = node->tid;
+	bool		call_again = false;
+	bool		all_dead = false;
+
+	vego_nodes_counters(scan->nodes)->rows_fetched++;
+	if (table_index_fetch_tuple(scan->fetch, &tid, desc->xs_snapshot,
+								scan->slot, &call_again, &all_dead))
+		keep_row(scan, pack_tid(&node->tid));
+	ExecClearTuple(scan->slot);
+}
+
+/*
+ * Reads a node's vector from the index.  Whether its row is visible is for the
+ * executor to find out, which fetches what is returned and asks for more in
+ * place of what it does not see.
+ */
+static void
+read_vector(VegoScan *scan, VegoNodeId id, const VegoSlot *node)
+{
+	VegoExactPlace place = vego_slot_exact(&scan->nodes->geometry, node);
+	VegoExactValue value;
+	Datum		restored;
+	Datum		distance;
+	int			dims;
+
+	if (!vego_exact_fetch(scan->nodes, id, &node->tid, place, &value))
+		return;
+	restored = scan->opclass->restore(value.bytes, value.length);
+	scan->opclass->elements(restored, &dims);
+	if (dims != scan->nodes->coder.dims)
+		vego_exact_report(scan->nodes->rel, place,
+						  "exact vector has other dimensions");
+	distance = FunctionCall2Coll(scan->distance, scan->collation, restored,
+								 scan->query_value);
+	vego_heap_push(&scan->rows, DatumGetFloat8(distance),
+				   pack_tid(&node->tid));
+}
+
+/*
+ * Gives the nearest candidate its exact distance.
  *
  * Until now the node was known by a hint.  What is read here may be dead, or
  * another node by now: whatever it is, its row is found at most once, since
@@ -331,24 +387,31 @@ fetch_candidate(VegoScan *scan, IndexScanDesc desc)
 	VegoNodeId	id = (VegoNodeId) vego_heap_pop(&scan->candidates).value;
 	VegoSlot   *node = scan->candidate;
 	MemoryContext old;
-	ItemPointerData tid;
-	bool		call_again = false;
-	bool		all_dead = false;
 
 	vego_nodes_read(scan->nodes, id, node);
 	if (node->kind != VEGO_SLOT_LIVE || node->level != 0)
 		return;
 	check_tid(scan, id, node);
 
-	tid = node->tid;
 	old = MemoryContextSwitchTo(scan->row_context);
-	vego_nodes_counters(scan->nodes)->rows_fetched++;
-	if (table_index_fetch_tuple(scan->fetch, &tid, desc->xs_snapshot,
-								scan->slot, &call_again, &all_dead))
-		keep_row(scan, pack_tid(&node->tid));
-	ExecClearTuple(scan->slot);
+	if (keeps_exact(scan))
+		read_vector(scan, id, node);
+	else
+		fetch_row(scan, desc, node);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(scan->row_context);
+}
+
+/*
+ * The executor did not return the last row, since it is dead to everybody: then
+ * it is no reason to withhold others.
+ */
+static void
+take_back_last(VegoScan *scan)
+{
+	scan->last_distance = scan->distance_before;
+	scan->returned--;
+	vego_nodes_counters(scan->nodes)->rows_returned--;
 }
 
 /*
@@ -421,6 +484,7 @@ next_ordered(IndexScanDesc desc, VegoScan *scan)
 		}
 
 		item = vego_heap_pop(&scan->rows);
+		scan->distance_before = scan->last_distance;
 		if (item.key < scan->last_distance)
 		{
 			if (vego_guc_order == VEGO_ORDER_STRICT)
@@ -447,6 +511,8 @@ vegogettuple(IndexScanDesc desc, ScanDirection dir)
 
 	if (!scan->started)
 		start_scan(desc, scan);
+	else if (desc->kill_prior_tuple && scan->returned > 0 && keeps_exact(scan))
+		take_back_last(scan);
 	desc->xs_recheck = false;
 	desc->xs_recheckorderby = false;
 	return scan->unordered ?

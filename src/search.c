@@ -294,7 +294,8 @@ begin_level(VegoSearch *search, int level, int width, const VegoNodeId *ids,
 static bool
 is_small(const VegoSearch *search, int width)
 {
-	return search->nodes->count <= FLAT_NODES_A_WIDTH * (uint32) width;
+	return vego_nodes_estimate(search->nodes) <=
+		FLAT_NODES_A_WIDTH * (double) width;
 }
 
 static void

@@ -11,7 +11,8 @@
  *	 3	attach	the entry, if it died, is replaced; nodes that binding links no
  *				longer lead to get a new one; nodes that have lost most of
  *				their links look for others
- *	 4	free	only now can dead slots be used again
+ *	 4	free	the exact vectors of dead rows go; only now can dead slots be
+ *				used again
  */
 #include "postgres.h"
 
@@ -25,6 +26,7 @@
 #include "am.h"
 #include "bitmap.h"
 #include "compat.h"
+#include "exact.h"
 #include "graph.h"
 #include "value.h"
 
@@ -46,6 +48,7 @@ typedef struct VegoVacuum
 	VegoWorkbench bench;
 	MemoryContext node_context; /* of the work on one node */
 
+	VegoBitmap	exact;			/* blocks of exact vectors, from the first */
 	VegoBitmap	dead;			/* buried, now or by a vacuum cut short */
 	uint32		dead_count;
 	Upper	   *uppers;
@@ -135,13 +138,15 @@ bury_rows(VegoVacuum *vacuum)
 
 	/* blocks added from now on hold no row that is dead to all */
 	vego_bitmap_init(&vacuum->dead, vego_node_count(geometry, blocks));
+	vego_bitmap_init(&vacuum->exact, blocks);
 	vacuum->upper_room = 64;
 	vacuum->uppers = palloc(vacuum->upper_room * sizeof(Upper));
 	for (BlockNumber block = geometry->first_block; block < blocks; block++)
 	{
 		vego_compat_vacuum_delay();
-		vego_nodes_judge_block(nodes, block, vacuum->info->strategy,
-							   judge_row, vacuum);
+		if (vego_nodes_judge_block(nodes, block, vacuum->info->strategy,
+								   judge_row, vacuum) == VEGO_BLOCK_EXACT)
+			vego_bitmap_add(&vacuum->exact, block);
 	}
 
 	/* level by level, since a slot dies with the one below it */
@@ -266,10 +271,15 @@ repair_nodes(VegoVacuum *vacuum)
 
 	for (BlockNumber block = geometry->first_block; block < blocks; block++)
 	{
+		VegoBlockKind kind;
+
 		vego_compat_vacuum_delay();
-		if (!vego_nodes_read_block(nodes, block, vacuum->info->strategy,
-								   copies.data))
+		kind = vego_nodes_read_block(nodes, block, vacuum->info->strategy,
+									 copies.data);
+		if (kind == VEGO_BLOCK_NONE)
 			break;
+		if (kind == VEGO_BLOCK_EXACT)
+			continue;
 		/* the map is not logged: this is where it heals after a crash */
 		if (repair_block(vacuum, block, copies.data))
 			RecordFreeIndexPage(nodes->rel, block);
@@ -352,7 +362,7 @@ attach_node(VegoVacuum *vacuum, VegoNodeId id)
 		binder = vego_graph_attach(&vacuum->bench, id, slot, is_rooted,
 								   vacuum,
 								   vego_ef_construction(nodes->rel,
-														nodes->count));
+														vego_nodes_estimate(nodes)));
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(vacuum->node_context);
 
@@ -504,10 +514,41 @@ relink_nodes(VegoVacuum *vacuum)
 		vego_nodes_read(nodes, i, slot);
 		if (slot->kind == VEGO_SLOT_LIVE)
 			vego_graph_relink(&vacuum->bench, i, slot,
-							  vego_ef_construction(nodes->rel, nodes->count));
+							  vego_ef_construction(nodes->rel,
+												   vego_nodes_estimate(nodes)));
 		MemoryContextReset(vacuum->node_context);
 	}
 	MemoryContextSwitchTo(old);
+}
+
+static bool
+row_is_dead(void *arg, ItemPointer tid)
+{
+	VegoVacuum *vacuum = arg;
+
+	return vacuum->callback(tid, vacuum->callback_state);
+}
+
+/*
+ * The vectors of dead rows, also of those whose nodes were never written.
+ * Before any slot is free, and with it what tells that there was a node.
+ *
+ * An index that is not valid yet is being made concurrently: then the callback
+ * collects TIDs of nodes, and must not hear of others.
+ */
+static void
+free_vectors(VegoVacuum *vacuum)
+{
+	if (!vacuum->nodes->rel->rd_index->indisvalid)
+		return;
+	for (BlockNumber block = 0; block < vacuum->exact.size; block++)
+	{
+		if (!vego_bitmap_has(&vacuum->exact, block))
+			continue;
+		vego_compat_vacuum_delay();
+		vego_exact_sweep_block(vacuum->nodes, block, vacuum->info->strategy,
+							   row_is_dead, vacuum);
+	}
 }
 
 static VegoVerdict
@@ -538,7 +579,6 @@ free_slots(VegoVacuum *vacuum)
 							   judge_dead, vacuum);
 		RecordFreeIndexPage(nodes->rel, block);
 	}
-	IndexFreeSpaceMapVacuum(nodes->rel);
 }
 
 IndexBulkDeleteResult *
@@ -575,8 +615,11 @@ vegobulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 		replace_entry(vacuum);
 		attach_nodes(vacuum);
 		relink_nodes(vacuum);
-		free_slots(vacuum);
 	}
+	free_vectors(vacuum);
+	if (vacuum->dead_count > 0)
+		free_slots(vacuum);
+	IndexFreeSpaceMapVacuum(info->index);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return stats;

@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "fmgr.h"
 #include "utils/lsyscache.h"
 
@@ -11,7 +13,14 @@
 #include "page.h"
 #include "value.h"
 
-#define DEFAULT_EF_CONSTRUCTION 64
+/*
+ * Candidates for a row's links: so many up to a count of rows, and half as many
+ * again for each time there are so many times more.
+ */
+#define FEWEST_CANDIDATES 64
+#define FEWEST_FOR_ROWS 200000.0
+#define MORE_FOR_TIMES 4.0
+#define MOST_CANDIDATES 200
 
 const float *
 vego_value_elements(Relation index, const VegoOpclass *opclass, Datum value,
@@ -31,22 +40,34 @@ vego_value_elements(Relation index, const VegoOpclass *opclass, Datum value,
 	return elements;
 }
 
+VegoExactValue
+vego_value_bytes(const VegoOpclass *opclass, Datum value)
+{
+	VegoExactValue bytes;
+
+	bytes.bytes = opclass->bytes(value, &bytes.length);
+	return bytes;
+}
+
 /* The largest m with which a slot of so many dimensions fits a page. */
 static int
-largest_m(int dims, int bits)
+largest_m(const VegoShape *shape)
 {
 	int			m = VEGO_MAX_M;
 
-	while (m > 0 && vego_slot_bytes(dims, bits, m) > VEGO_PAGE_ROOM)
+	while (m > 0 && vego_slot_bytes(shape->dims, shape->bits, m,
+									shape->exact) > VEGO_PAGE_ROOM)
 		m--;
 	return m;
 }
 
 /* The most dimensions with which a slot of that m fits a page. */
 static int
-most_dims(int bits, int m)
+most_dims(const VegoShape *shape, int m)
 {
-	return (VEGO_PAGE_ROOM - vego_slot_bytes(0, bits, m)) / 4 * 4 * 8 / bits;
+	return (VEGO_PAGE_ROOM - vego_slot_bytes(0, shape->bits, m,
+											 shape->exact)) /
+		4 * 4 * 8 / shape->bits;
 }
 
 VegoShape
@@ -61,6 +82,7 @@ vego_shape(Relation index, const VegoOpclass *opclass)
 	shape.dims = column->atttypmod;
 	getBaseTypeAndTypmod(column->atttypid, &shape.dims);
 	shape.bits = vego_options_bits(index);
+	shape.exact = vego_options_exact(index);
 	if (shape.dims < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -74,12 +96,12 @@ vego_shape(Relation index, const VegoOpclass *opclass)
 				 errmsg("index \"%s\" cannot have more than %d dimensions",
 						name, opclass->max_dims)));
 
-	m_ceiling = largest_m(shape.dims, shape.bits);
+	m_ceiling = largest_m(&shape);
 	if (m_ceiling < VEGO_MIN_M)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("index \"%s\" cannot have more than %d dimensions with bits = %d",
-						name, most_dims(shape.bits, VEGO_MIN_M), shape.bits),
+						name, most_dims(&shape, VEGO_MIN_M), shape.bits),
 				 shape.bits == 8 ?
 				 errhint("Use WITH (bits = 4), or index fewer dimensions.") :
 				 errhint("Index fewer dimensions.")));
@@ -102,5 +124,9 @@ vego_ef_construction(Relation index, double rows)
 {
 	int			given = vego_options_ef_construction(index);
 
-	return given > 0 ? given : DEFAULT_EF_CONSTRUCTION;
+	double		times = Max(1.0, rows / FEWEST_FOR_ROWS);
+	double		wanted = FEWEST_CANDIDATES *
+		(1.0 + 0.5 * log(times) / log(MORE_FOR_TIMES));
+
+	return given > 0 ? given : (int) Min(wanted, MOST_CANDIDATES);
 }

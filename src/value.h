@@ -5,6 +5,7 @@
 #ifndef VEGO_VALUE_H
 #define VEGO_VALUE_H
 
+#include "exact_value.h"
 #include "opclass.h"
 
 /*
@@ -15,12 +16,24 @@ extern const float *vego_value_elements(Relation index,
 										const VegoOpclass *opclass,
 										Datum value, int dims);
 
+/* The bytes of a detoasted value's elements, for the index to keep. */
+extern VegoExactValue vego_value_bytes(const VegoOpclass *opclass,
+									   Datum value);
+
+/* How many these can be at most. */
+static inline int
+vego_value_most_bytes(const VegoOpclass *opclass, int dims)
+{
+	return opclass->element_bytes * dims;
+}
+
 /* What a new index is made with. */
 typedef struct VegoShape
 {
 	int32		dims;
 	int			bits;
 	int			m;
+	VegoExactMode exact;
 } VegoShape;
 
 /*

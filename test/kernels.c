@@ -807,6 +807,26 @@ test_code_dot4(const VegoKernels *k, const Case *c)
 	return NULL;
 }
 
+static const char *
+test_code_dots8(const VegoKernels *k, const Case *c)
+{
+	uint8_t    *a = codes(0, c->n, c);
+	const uint8_t *b[4];
+	int32_t		got[4];
+
+	for (int i = 0; i < 4; i++)
+		b[i] = codes(1 + i, c->n, c);
+	k->code_dots8(a, b, c->n, got);
+	for (int i = 0; i < 4; i++)
+	{
+		int32_t		expected = vego_kernels_scalar.code_dot8(a, b[i], c->n);
+
+		if (got[i] != expected)
+			return fail(c, "%d, not %d", got[i], expected);
+	}
+	return NULL;
+}
+
 /* ---- Blocks ---- */
 
 /*
@@ -877,14 +897,19 @@ test_block_dots(const VegoKernels *k, const Case *c)
 }
 
 static const char *
-test_block_distances(const VegoKernels *k, const Case *c)
+test_block_marks(const VegoKernels *k, const Case *c)
 {
 	int			shift = c->shift == AT_FRONT ? AT_FRONT : c->shift * 4;
 	VegoBlockRow *row = place(0, sizeof(VegoBlockRow), shift);
 	VegoBlockColumns *y = place(1, sizeof(VegoBlockColumns), shift);
 	int32_t    *dots = place(2, sizeof(int32_t) * VEGO_BLOCK_COLUMNS, shift);
-	float	   *got = place(3, sizeof(float) * VEGO_BLOCK_COLUMNS, shift);
+	size_t		bytes = sizeof(int32_t) * VEGO_BLOCK_COLUMNS;
+	int32_t    *got = place(3, bytes, shift);
+	int32_t    *least = place(4, bytes, shift);
+	int32_t		before[VEGO_BLOCK_COLUMNS];
 	bool		far = c->n % 2 == 0;
+	int32_t		places = (1 << (c->n % 12)) - 1;
+	int32_t		first = (int32_t) (random_bits() % 4096) - 2048;
 
 	row->lo = random_float();
 	row->rest = random_float() * c->n;
@@ -899,9 +924,10 @@ test_block_distances(const VegoKernels *k, const Case *c)
 		y->norm2[i] = fabsf(random_float());
 		y->lift[i] = random_float();
 		dots[i] = (int32_t) (random_bits() >> 2);
+		before[i] = least[i] = i % 3 == 0 ? 0 : VEGO_NO_MARK - i % 3;
 	}
-	k->block_distances(dots, row, y, got);
-	if (!canaries_alive(3, got, sizeof(float) * VEGO_BLOCK_COLUMNS))
+	k->block_marks(dots, row, y, first, places, got, least);
+	if (!canaries_alive(3, got, bytes) || !canaries_alive(4, least, bytes))
 		return fail(c, "wrote beyond its array");
 	for (int i = 0; i < VEGO_BLOCK_COLUMNS; i++)
 	{
@@ -914,46 +940,98 @@ test_block_distances(const VegoKernels *k, const Case *c)
 		double		norms = (double) row->norm2 + y->norm2[i];
 		double		expected = norms;
 		double		magnitude = norms;
+		int32_t		bits = got[i] & ~places;
+		float		distance;
 
+		memcpy(&distance, &bits, sizeof(distance));
 		for (int t = 0; t < 4; t++)
 		{
 			expected -= 2 * terms[t];
 			magnitude += 2 * fabs(terms[t]);
 		}
 		expected = expected > 0 ? expected : 0;
-		if (!close_to(got[i], expected, magnitude, 0) || got[i] < 0)
-			return fail(c, "column %d: %.9g, not %.9g", i, got[i], expected);
+
+		/* what the place has taken off the distance is missing */
+		if (!close_to(distance, expected, magnitude + expected * places, 0) ||
+			got[i] < 0)
+			return fail(c, "column %d: %.9g, not %.9g", i, distance, expected);
+		if ((got[i] & places) != ((first + i) & places))
+			return fail(c, "column %d: place %d", i, got[i] & places);
+		if (least[i] != (got[i] < before[i] ? got[i] : before[i]))
+			return fail(c, "column %d is not the least", i);
+	}
+	return NULL;
+}
+
+/* Marks, all different; some of them are none. */
+static int32_t *
+marks(int arena, const Case *c)
+{
+	int			shift = c->shift == AT_FRONT ? AT_FRONT : c->shift * 4;
+	int32_t    *values = place(arena, sizeof(int32_t) * c->n, shift);
+
+	for (int i = 0; i < c->n; i++)
+		values[i] = i % 11 == 10 ? VEGO_NO_MARK :
+			(int32_t) ((random_bits() & 0x7FFF) << 15) + i;
+	return values;
+}
+
+static const char *
+test_marks_below(const VegoKernels *k, const Case *c)
+{
+	static int32_t expected[MAX_DIMENSIONS];
+	int32_t    *values = marks(0, c);
+	int			shift = c->shift == AT_FRONT ? AT_FRONT : c->shift * 4;
+	size_t		bytes = sizeof(int32_t) * c->n;
+	int32_t    *found = place(1, bytes, shift);
+	int32_t		limits[] = {0, 1 << 24, 1 << 29, c->n > 0 ? values[0] : 7,
+	VEGO_NO_MARK};
+
+	for (size_t i = 0; i < lengthof(limits); i++)
+	{
+		int32_t		limit = limits[i];
+		int			count = 0;
+		int			got = k->marks_below(values, c->n, limit, found);
+
+		for (int j = 0; j < c->n; j++)
+			if (values[j] < limit)
+				expected[count++] = values[j];
+		if (!canaries_alive(1, found, bytes))
+			return fail(c, "wrote beyond its array");
+		if (got != count)
+			return fail(c, "%d below %d, not %d", got, limit, count);
+		if (count > 0 && memcmp(found, expected,
+								sizeof(int32_t) * count) != 0)
+			return fail(c, "wrong marks below %d", limit);
 	}
 	return NULL;
 }
 
 static const char *
-test_below(const VegoKernels *k, const Case *c)
+test_sort_marks(const VegoKernels *k, const Case *c)
 {
-	static uint16_t expected[MAX_DIMENSIONS];
-	float	   *values = floats(0, c->n, c);
-	int			shift = c->shift == AT_FRONT ? AT_FRONT : c->shift * 2;
-	size_t		bytes = sizeof(uint16_t) * c->n;
-	uint16_t   *positions = place(1, bytes, shift);
-	float		limits[] = {-2, -0.9f, 0.5f, 1e20f, INFINITY, NAN, 0};
+	static int32_t values[1000 + VEGO_BLOCK_COLUMNS];
+	int			shift = c->shift == AT_FRONT ? AT_FRONT : c->shift * 4;
+	size_t		bytes = sizeof(int32_t) * c->n;
+	int32_t    *sorted = place(1, bytes, shift);
+	int64_t		sum = 0;
 
-	for (int i = 0; i < c->n; i += 1 + i % 7)
-		values[i] = i % 3 == 0 ? 0.5f : i % 3 == 1 ? INFINITY : NAN;
-	for (size_t i = 0; i < lengthof(limits); i++)
+	if (c->n > 1000)
+		return NULL;			/* it is not made for so many */
+	memcpy(values, marks(0, c), bytes);
+	k->sort_marks(values, c->n, sorted);
+	if (!canaries_alive(1, sorted, bytes))
+		return fail(c, "wrote beyond its array");
+	for (int i = 0; i < c->n; i++)
 	{
-		float		limit = limits[i];
-		int			count = vego_kernels_scalar.below(values, c->n, limit,
-													  expected);
-		int			got = k->below(values, c->n, limit, positions);
-
-		if (!canaries_alive(1, positions, bytes))
-			return fail(c, "wrote beyond its array");
-		if (got != count)
-			return fail(c, "%d below %g, not %d", got, limit, count);
-		if (count > 0 && memcmp(positions, expected,
-								sizeof(uint16_t) * count) != 0)
-			return fail(c, "wrong positions below %g", limit);
+		sum += (int64_t) values[i] - sorted[i];
+		if (i > 0 && (sorted[i - 1] > sorted[i] ||
+					  (sorted[i - 1] == sorted[i] &&
+					   sorted[i] != VEGO_NO_MARK)))
+			return fail(c, "%d is out of order", i);
 	}
+	if (sum != 0)
+		return fail(c, "other marks came out");
 	return NULL;
 }
 
@@ -982,9 +1060,11 @@ static const struct
 	{"query_l1_4", test_query_l1_4},
 	{"code_dot8", test_code_dot8},
 	{"code_dot4", test_code_dot4},
+	{"code_dots8", test_code_dots8},
 	{"block_dots", test_block_dots},
-	{"block_distances", test_block_distances},
-	{"below", test_below}
+	{"block_marks", test_block_marks},
+	{"marks_below", test_marks_below},
+	{"sort_marks", test_sort_marks}
 };
 
 static const char *

@@ -83,6 +83,14 @@ typedef struct VegoBlockColumns
 	float		lift[VEGO_BLOCK_COLUMNS];
 } VegoBlockColumns;
 
+/*
+ * A mark is a distance and whose it is in one number that sorts by both: the
+ * bits of a float that is not negative sort like it, and the lowest of them,
+ * those of `places`, are a place instead.  For 2,048 places that leaves the
+ * distance 12 bits behind the leading one.
+ */
+#define VEGO_NO_MARK INT32_MAX
+
 typedef struct VegoKernels
 {
 	const char *name;			/* as in the setting vego.simd */
@@ -156,6 +164,10 @@ typedef struct VegoKernels
 	int32_t		(*code_dot8) (const uint8_t *a, const uint8_t *b, int n);
 	int32_t		(*code_dot4) (const uint8_t *a, const uint8_t *b, int bytes);
 
+	/* One against four. */
+	void		(*code_dots8) (const uint8_t *a, const uint8_t *const b[4],
+							   int n, int32_t dots[4]);
+
 	/*
 	 * dots[r * VEGO_BLOCK_COLUMNS + c] = exact dot product of the codes of row
 	 * r and column c.
@@ -163,19 +175,29 @@ typedef struct VegoKernels
 	void		(*block_dots) (const int8_t *rows, int row_count,
 							   const uint8_t *packed, int n, int32_t *dots);
 
-	/* distances[c] = the formula above for one row, not below 0 */
-	void		(*block_distances) (const int32_t *dots,
-									const VegoBlockRow *row,
-									const VegoBlockColumns *columns,
-									float *distances);
+	/*
+	 * Marks of the distances of one row by the formula above, not below 0:
+	 * column c gets the place (first + c) & places.  Lowers least[c] to them.
+	 */
+	void		(*block_marks) (const int32_t *dots, const VegoBlockRow *row,
+								const VegoBlockColumns *columns,
+								int32_t first, int32_t places,
+								int32_t *marks, int32_t *least);
 
 	/*
-	 * Writes the positions of all values strictly below the limit, in order,
-	 * and returns how many.  positions has room for count; what the room
-	 * behind the last one holds is undefined.
+	 * Writes all marks strictly below the limit, in order, and returns how
+	 * many.  found has room for count; what the room behind the last one holds
+	 * is undefined.
 	 */
-	int			(*below) (const float *values, int count, float limit,
-						  uint16_t *positions);
+	int			(*marks_below) (const int32_t *marks, int count,
+								int32_t limit, int32_t *found);
+
+	/*
+	 * Sorts marks, of which only VEGO_NO_MARK may be there more than once, in
+	 * time that grows with the square of count: meant for a hundred or two.
+	 * Marks has room for a multiple of VEGO_BLOCK_COLUMNS, which is filled up.
+	 */
+	void		(*sort_marks) (int32_t *marks, int count, int32_t *sorted);
 } VegoKernels;
 
 /* Those of this build; not every CPU it runs on has them: see below. */

@@ -154,10 +154,10 @@ vf_merge(VF v, VF rest, int count)
 	return _mm256_blendv_ps(rest, v, _mm256_castsi256_ps(lane_mask(count)));
 }
 
-static ALWAYS_INLINE unsigned
-vf_below(VF v, VF w)
+static ALWAYS_INLINE VI
+vf_bits(VF v)
 {
-	return (unsigned) _mm256_movemask_ps(_mm256_cmp_ps(v, w, _CMP_LT_OQ));
+	return _mm256_castps_si256(v);
 }
 
 static ALWAYS_INLINE VF
@@ -248,6 +248,44 @@ static ALWAYS_INLINE VI
 vi_load(const int32_t *p)
 {
 	return _mm256_loadu_si256((const __m256i *) p);
+}
+
+static ALWAYS_INLINE VI
+vi_set(int32_t x)
+{
+	return _mm256_set1_epi32(x);
+}
+
+static ALWAYS_INLINE VI
+vi_lanes(void)
+{
+	return _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+}
+
+static ALWAYS_INLINE void
+vi_store(int32_t *p, VI v)
+{
+	_mm256_storeu_si256((__m256i *) p, v);
+}
+
+static ALWAYS_INLINE VI
+vi_min(VI a, VI b)
+{
+	return _mm256_min_epi32(a, b);
+}
+
+static ALWAYS_INLINE VI
+vi_merge(VI v, VI w, VI bits)
+{
+	return _mm256_or_si256(_mm256_andnot_si256(bits, v),
+						   _mm256_and_si256(bits, w));
+}
+
+static ALWAYS_INLINE unsigned
+vi_below(VI v, VI w)
+{
+	return (unsigned)
+		_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpgt_epi32(w, v)));
 }
 
 static ALWAYS_INLINE VI
@@ -455,12 +493,12 @@ vi_dot_bias(VI acc, VB a)
 }
 
 static ALWAYS_INLINE int
-emit_positions(unsigned mask, int first, uint16_t *positions)
+emit_lanes(unsigned mask, const int32_t *p, int32_t *out)
 {
 	int			count = 0;
 
 	for (; mask != 0; mask &= mask - 1)
-		positions[count++] = (uint16_t) (first + __builtin_ctz(mask));
+		out[count++] = p[__builtin_ctz(mask)];
 	return count;
 }
 

@@ -121,10 +121,10 @@ vf_merge(VF v, VF rest, int count)
 	return _mm512_mask_mov_ps(rest, lane_mask(count), v);
 }
 
-static ALWAYS_INLINE unsigned
-vf_below(VF v, VF w)
+static ALWAYS_INLINE VI
+vf_bits(VF v)
 {
-	return _mm512_cmp_ps_mask(v, w, _CMP_LT_OQ);
+	return _mm512_castps_si512(v);
 }
 
 static ALWAYS_INLINE VF
@@ -198,6 +198,44 @@ static ALWAYS_INLINE VI
 vi_load(const int32_t *p)
 {
 	return _mm512_loadu_si512(p);
+}
+
+static ALWAYS_INLINE VI
+vi_set(int32_t x)
+{
+	return _mm512_set1_epi32(x);
+}
+
+static ALWAYS_INLINE VI
+vi_lanes(void)
+{
+	return _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7,
+							 8, 9, 10, 11, 12, 13, 14, 15);
+}
+
+static ALWAYS_INLINE void
+vi_store(int32_t *p, VI v)
+{
+	_mm512_storeu_si512(p, v);
+}
+
+static ALWAYS_INLINE VI
+vi_min(VI a, VI b)
+{
+	return _mm512_min_epi32(a, b);
+}
+
+/* The truth table of "c ? b : a". */
+static ALWAYS_INLINE VI
+vi_merge(VI v, VI w, VI bits)
+{
+	return _mm512_ternarylogic_epi32(v, w, bits, 0xD8);
+}
+
+static ALWAYS_INLINE unsigned
+vi_below(VI v, VI w)
+{
+	return _mm512_cmplt_epi32_mask(v, w);
 }
 
 static ALWAYS_INLINE VI
@@ -365,19 +403,11 @@ vi_dot_bias(VI acc, VB a)
  * slow on some CPUs.
  */
 static ALWAYS_INLINE int
-emit_positions(unsigned mask, int first, uint16_t *positions)
+emit_lanes(unsigned mask, const int32_t *p, int32_t *out)
 {
-	int			count = __builtin_popcount(mask);
-	__m512i		places = _mm512_add_epi32(_mm512_set1_epi32(first),
-										  _mm512_setr_epi32(0, 1, 2, 3,
-															4, 5, 6, 7,
-															8, 9, 10, 11,
-															12, 13, 14, 15));
-
-	places = _mm512_maskz_compress_epi32((__mmask16) mask, places);
-	_mm256_mask_storeu_epi16(positions, lane_mask(count),
-							 _mm512_cvtepi32_epi16(places));
-	return count;
+	_mm512_storeu_si512(out, _mm512_maskz_compress_epi32((__mmask16) mask,
+														 vi_load(p)));
+	return __builtin_popcount(mask);
 }
 
 static ALWAYS_INLINE VB

@@ -15,14 +15,17 @@
  * vf_sum, vf_smallest, vf_largest
  *				 across the lanes
  * vf_merge		 (v, rest, count): the first count lanes of v, then rest's
- * vf_below		 (v, w): one bit for each lane where v < w
+ * vf_bits		 as VI, bit by bit
  * vf_from_ints	 from VI
  * vf_load_halves, vf_store_halves
  *				 FLOAT_LANES halves in memory, rounded to nearest when stored
  * vf_add_to_sums (v, sums): adds each lane to a double in memory
  *
- * vi_zero, vi_load, vi_add, vi_sub
+ * vi_zero, vi_set, vi_load, vi_store, vi_add, vi_sub, vi_min
  *				 what they say
+ * vi_lanes		 the number of each lane
+ * vi_merge		 (v, w, bits): v, but w in these bits
+ * vi_below		 (v, w): one bit for each lane where v < w
  * vi_sum		 across the lanes
  * vi_sum_query	 (high, low): 128 * sum of high + sum of low, in 64 bits
  * vi_round		 from VF, to nearest
@@ -45,9 +48,9 @@
  *				 (acc, a, b) and (acc, a): two sums whose difference is that
  *				 of the products of unsigned bytes
  *
- * emit_positions (mask, first, positions): writes first + the place of every
- *				 bit set; may write FLOAT_LANES positions, none of them at a
- *				 place where the caller has no room; returns how many count
+ * emit_lanes	 (mask, p, out): writes those of FLOAT_LANES numbers at p whose
+ *				 bit is set, in order; may write FLOAT_LANES numbers; returns
+ *				 how many count
  *
  * block_tile	 (count, rows, stride, packed, dots): all pairs of count rows
  *				 and the columns; count is a constant, at most BLOCK_ROWS
@@ -614,6 +617,34 @@ code_dot8(const uint8_t *a, const uint8_t *b, int n)
 	return vi_sum(vi_sub(acc, bias));
 }
 
+static void
+code_dots8(const uint8_t *a, const uint8_t *const b[4], int n,
+		   int32_t dots[4])
+{
+	VI			acc[4] = {vi_zero(), vi_zero(), vi_zero(), vi_zero()};
+	VI			bias = vi_zero();
+	int			i = 0;
+
+	for (; i + BYTE_LANES <= n; i += BYTE_LANES)
+	{
+		VB			codes = vb_load(a + i);
+
+		for (int k = 0; k < 4; k++)
+			acc[k] = vi_dot_codes(acc[k], codes, vb_load(b[k] + i));
+		bias = vi_dot_bias(bias, codes);
+	}
+	if (i < n)
+	{
+		VB			codes = vb_load_part(a + i, n - i);
+
+		for (int k = 0; k < 4; k++)
+			acc[k] = vi_dot_codes(acc[k], codes, vb_load_part(b[k] + i, n - i));
+		bias = vi_dot_bias(bias, codes);
+	}
+	for (int k = 0; k < 4; k++)
+		dots[k] = vi_sum(vi_sub(acc[k], bias));
+}
+
 static int32_t
 code_dot4(const uint8_t *a, const uint8_t *b, int bytes)
 {
@@ -672,55 +703,73 @@ block_dots(const int8_t *rows, int row_count, const uint8_t *packed, int n,
 }
 
 static void
-block_distances(const int32_t *dots, const VegoBlockRow *row,
-				const VegoBlockColumns *columns, float *distances)
+block_marks(const int32_t *dots, const VegoBlockRow *row,
+			const VegoBlockColumns *columns, int32_t first, int32_t places,
+			int32_t *marks, int32_t *least)
 {
 	VF			lo = vf_set(row->lo);
 	VF			rest = vf_set(row->rest);
 	VF			step = vf_set(row->step);
 	VF			norm2 = vf_set(row->norm2);
 	VF			lift = vf_set(row->lift);
+	VI			place_bits = vi_set(places);
+	VI			place = vi_add(vi_set(first), vi_lanes());
 
 	for (int i = 0; i < VEGO_BLOCK_COLUMNS; i += FLOAT_LANES)
 	{
 		VF			product;
-		VF			norms = vf_add(norm2, vf_load(columns->norm2 + i));
+		VF			distance;
+		VI			mark;
 
 		product = vf_mul(vf_mul(step, vf_load(columns->step + i)),
 						 vf_from_ints(vi_load(dots + i)));
 		product = vf_fma(lo, vf_load(columns->sum + i), product);
 		product = vf_fma(rest, vf_load(columns->lo + i), product);
 		product = vf_fma(lift, vf_load(columns->lift + i), product);
-		vf_store(distances + i,
-				 vf_max(vf_fma(product, vf_set(-2.0f), norms), vf_zero()));
+		distance = vf_fma(product, vf_set(-2.0f),
+						  vf_add(norm2, vf_load(columns->norm2 + i)));
+		mark = vi_merge(vf_bits(vf_max(distance, vf_zero())),
+						vi_add(place, vi_set(i)), place_bits);
+		vi_store(marks + i, mark);
+		vi_store(least + i, vi_min(mark, vi_load(least + i)));
 	}
 }
 
 static int
-below(const float *values, int count, float limit, uint16_t *positions)
+marks_below(const int32_t *marks, int count, int32_t limit, int32_t *found)
 {
-	VF			limits = vf_set(limit);
-	int			found = 0;
+	VI			limits = vi_set(limit);
+	int			n = 0;
 	int			i = 0;
 
 	for (; i + FLOAT_LANES <= count; i += FLOAT_LANES)
-	{
-		unsigned	mask = vf_below(vf_load(values + i), limits);
+		n += emit_lanes(vi_below(vi_load(marks + i), limits), marks + i,
+						found + n);
+	for (; i < count; i++)
+		if (marks[i] < limit)
+			found[n++] = marks[i];
+	return n;
+}
 
-		/* Most values of a build are not: the lists fill early. */
-		if (mask != 0)
-			found += emit_positions(mask, i, positions + found);
-	}
-	if (i < count)
-	{
-		unsigned	mask = vf_below(vf_load_part(values + i, count - i),
-									limits);
+/* The place of a mark is the number of those below it. */
+static void
+sort_marks(int32_t *marks, int count, int32_t *sorted)
+{
+	int			padded = count;
 
-		mask &= (1U << (count - i)) - 1;
-		if (mask != 0)
-			found += emit_positions(mask, i, positions + found);
+	while (padded % FLOAT_LANES != 0)
+		marks[padded++] = VEGO_NO_MARK;
+	for (int i = 0; i < count; i++)
+		sorted[i] = VEGO_NO_MARK;
+	for (int i = 0; i < count; i++)
+	{
+		VI			mark = vi_set(marks[i]);
+		int			before = 0;
+
+		for (int j = 0; j < padded; j += FLOAT_LANES)
+			before += __builtin_popcount(vi_below(vi_load(marks + j), mark));
+		sorted[before] = marks[i];
 	}
-	return found;
 }
 
 const VegoKernels KERNEL_TABLE = {
@@ -747,9 +796,11 @@ const VegoKernels KERNEL_TABLE = {
 	.query_l1_4 = query_l1_4,
 	.code_dot8 = code_dot8,
 	.code_dot4 = code_dot4,
+	.code_dots8 = code_dots8,
 	.block_dots = block_dots,
-	.block_distances = block_distances,
-	.below = below,
+	.block_marks = block_marks,
+	.marks_below = marks_below,
+	.sort_marks = sort_marks,
 };
 
 #undef KERNEL_TABLE

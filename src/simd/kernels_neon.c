@@ -126,12 +126,10 @@ vf_merge(VF v, VF rest, int count)
 	return vbslq_f32(lane_mask(count), v, rest);
 }
 
-static ALWAYS_INLINE unsigned
-vf_below(VF v, VF w)
+static ALWAYS_INLINE VI
+vf_bits(VF v)
 {
-	static const uint32_t bits[4] = {1, 2, 4, 8};
-
-	return vaddvq_u32(vandq_u32(vcltq_f32(v, w), vld1q_u32(bits)));
+	return vreinterpretq_s32_f32(v);
 }
 
 static ALWAYS_INLINE VF
@@ -208,6 +206,46 @@ static ALWAYS_INLINE VI
 vi_load(const int32_t *p)
 {
 	return vld1q_s32(p);
+}
+
+static ALWAYS_INLINE VI
+vi_set(int32_t x)
+{
+	return vdupq_n_s32(x);
+}
+
+static ALWAYS_INLINE VI
+vi_lanes(void)
+{
+	static const int32_t lanes[4] = {0, 1, 2, 3};
+
+	return vld1q_s32(lanes);
+}
+
+static ALWAYS_INLINE void
+vi_store(int32_t *p, VI v)
+{
+	vst1q_s32(p, v);
+}
+
+static ALWAYS_INLINE VI
+vi_min(VI a, VI b)
+{
+	return vminq_s32(a, b);
+}
+
+static ALWAYS_INLINE VI
+vi_merge(VI v, VI w, VI bits)
+{
+	return vbslq_s32(vreinterpretq_u32_s32(bits), w, v);
+}
+
+static ALWAYS_INLINE unsigned
+vi_below(VI v, VI w)
+{
+	static const uint32_t bits[4] = {1, 2, 4, 8};
+
+	return vaddvq_u32(vandq_u32(vcltq_s32(v, w), vld1q_u32(bits)));
 }
 
 static ALWAYS_INLINE VI
@@ -399,12 +437,12 @@ vi_dot_bias(VI acc, VB a)
 }
 
 static ALWAYS_INLINE int
-emit_positions(unsigned mask, int first, uint16_t *positions)
+emit_lanes(unsigned mask, const int32_t *p, int32_t *out)
 {
 	int			count = 0;
 
 	for (; mask != 0; mask &= mask - 1)
-		positions[count++] = (uint16_t) (first + __builtin_ctz(mask));
+		out[count++] = p[__builtin_ctz(mask)];
 	return count;
 }
 

@@ -260,6 +260,14 @@ code_dot8(const uint8_t *a, const uint8_t *b, int n)
 	return sum;
 }
 
+static void
+code_dots8(const uint8_t *a, const uint8_t *const b[4], int n,
+		   int32_t dots[4])
+{
+	for (int k = 0; k < 4; k++)
+		dots[k] = code_dot8(a, b[k], n);
+}
+
 static int32_t
 code_dot4(const uint8_t *a, const uint8_t *b, int bytes)
 {
@@ -301,8 +309,9 @@ block_dots(const int8_t *rows, int row_count, const uint8_t *packed, int n,
 }
 
 static void
-block_distances(const int32_t *dots, const VegoBlockRow *row,
-				const VegoBlockColumns *columns, float *distances)
+block_marks(const int32_t *dots, const VegoBlockRow *row,
+			const VegoBlockColumns *columns, int32_t first, int32_t places,
+			int32_t *marks, int32_t *least)
 {
 	for (int c = 0; c < VEGO_BLOCK_COLUMNS; c++)
 	{
@@ -312,21 +321,37 @@ block_distances(const int32_t *dots, const VegoBlockRow *row,
 			row->lift * columns->lift[c];
 		float		distance = row->norm2 + columns->norm2[c] - 2 * product;
 
-		distances[c] = distance > 0 ? distance : 0;
+		distance = distance > 0 ? distance : 0;
+		memcpy(&marks[c], &distance, sizeof(float));
+		marks[c] = (marks[c] & ~places) | ((first + c) & places);
+		least[c] = marks[c] < least[c] ? marks[c] : least[c];
 	}
 }
 
 static int
-below(const float *values, int count, float limit, uint16_t *positions)
+marks_below(const int32_t *marks, int count, int32_t limit, int32_t *found)
 {
-	int			found = 0;
+	int			n = 0;
 
 	for (int i = 0; i < count; i++)
 	{
-		if (values[i] < limit)
-			positions[found++] = (uint16_t) i;
+		if (marks[i] < limit)
+			found[n++] = marks[i];
 	}
-	return found;
+	return n;
+}
+
+static void
+sort_marks(int32_t *marks, int count, int32_t *sorted)
+{
+	for (int i = 0; i < count; i++)
+	{
+		int			j = i;
+
+		for (; j > 0 && sorted[j - 1] > marks[i]; j--)
+			sorted[j] = sorted[j - 1];
+		sorted[j] = marks[i];
+	}
 }
 
 const VegoKernels vego_kernels_scalar = {
@@ -353,9 +378,11 @@ const VegoKernels vego_kernels_scalar = {
 	.query_l1_4 = query_l1_4,
 	.code_dot8 = code_dot8,
 	.code_dot4 = code_dot4,
+	.code_dots8 = code_dots8,
 	.block_dots = block_dots,
-	.block_distances = block_distances,
-	.below = below,
+	.block_marks = block_marks,
+	.marks_below = marks_below,
+	.sort_marks = sort_marks,
 };
 
 /* The sum of the eight bytes of a word. */

@@ -19,7 +19,7 @@ POSTGRES_VERSION=15
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 BUILD_PACKAGES="gcc libc6-dev make perl libipc-run-perl postgresql-15
-	postgresql-server-dev-15 libpq-dev"
+	postgresql-server-dev-15 libpq-dev libzstd-dev pkg-config"
 
 say()
 {

@@ -11,7 +11,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 use VegoTest;
 
-my $seconds = 30;
+my $seconds = 14;
 
 test_seed();
 my $node = new_vego_node('concurrent', conf => <<'CONF');
@@ -19,79 +19,6 @@ shared_buffers = 64MB
 max_connections = 30
 deadlock_timeout = 100ms
 CONF
-
-make_salted_items($node, 'items', 10_000);
-$node->safe_psql('postgres',
-	'CREATE INDEX items_v ON items USING vego_hnsw (v vector_l2_ops)');
-
-my $writers = start_load($node, 4, {
-	# as the ids are few, rows are deleted that others are about to update
-	q{\set id random(1, 30000)
-		INSERT INTO items SELECT * FROM test_row(:id, 0) ON CONFLICT DO NOTHING;
-	} => 8,
-	q{\set id random(1, 30000)
-		DELETE FROM items WHERE id BETWEEN :id AND :id + 2;
-	} => 4,
-	q{\set id random(1, 30000)
-		UPDATE items SET salt = salt + 1, v = test_vector(id + (salt + 1) * 1000000)
-			WHERE id = :id;
-	} => 4,
-	# the same vector again, perhaps on another page
-	q{\set id random(1, 30000)
-		UPDATE items SET touched = touched + 1 WHERE id = :id;
-	} => 2,
-	q{\set id random(1, 30000)
-		BEGIN;
-		SAVEPOINT one;
-		INSERT INTO items SELECT * FROM test_row(:id + 500000, 0);
-		ROLLBACK TO one;
-		INSERT INTO items SELECT * FROM test_row(:id, 0) ON CONFLICT DO NOTHING;
-		COMMIT;
-	} => 1,
-	q{\set id random(1, 30000)
-		BEGIN;
-		INSERT INTO items SELECT * FROM test_row(:id + 600000, 0);
-		ROLLBACK;
-	} => 1 });
-my $vacuum = start_load($node, 1, {
-	"VACUUM (INDEX_CLEANUP ON) items;\n\\sleep 50 ms\n" => 1 });
-my $scans = start_load($node, 2, {
-	q{\set query random(1, 1000000)
-		SELECT test_scan_is_right('items', :query, 20);
-	} => 9,
-	q{\set query random(1, 1000000)
-		SELECT test_scan_is_right('items', :query, 300);
-	} => 1 });
-
-my $longest_wait = 0;
-my $end = time() + $seconds;
-
-while (time() < $end)
-{
-	sleep 1;
-	# a lightweight lock that is waited for during many samples is a hang
-	my $waiting = $node->safe_psql('postgres', q{
-		SELECT coalesce(max(extract(epoch FROM clock_timestamp() - query_start)), 0)
-		FROM pg_stat_activity
-		WHERE wait_event_type IN ('LWLock', 'BufferPin', 'Lock')
-			AND backend_type = 'client backend'});
-
-	$longest_wait = $waiting if $waiting > $longest_wait;
-}
-cmp_ok($longest_wait, '<', 5, 'nobody waits long for a lock');
-ok(load_is_running($writers), 'writers still run');
-ok(load_is_running($vacuum), 'vacuum still runs');
-ok(load_is_running($scans), 'scans still run');
-is(stop_load($scans), '', 'scans without errors');
-is(stop_load($writers), '', 'writers without errors');
-is(stop_load($vacuum), '', 'vacuum without errors');
-wait_until_alone($node);
-
-my $done = $node->safe_psql('postgres', q{
-	SELECT n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables
-	WHERE relname = 'items'});
-note("$done rows written");
-cmp_ok($done, '>', 5000, 'a good number of rows were written');
 
 sub everything_is_found
 {
@@ -113,17 +40,95 @@ sub everything_is_found
 	return;
 }
 
-everything_is_found('quiet');
-$node->safe_psql('postgres', 'VACUUM (INDEX_CLEANUP ON) items');
-everything_is_found('vacuumed');
+foreach my $exact ('off', 'zstd', 'plain')
+{
+	$node->safe_psql('postgres', 'DROP TABLE IF EXISTS items');
+	make_salted_items($node, 'items', 10_000);
+	$node->safe_psql('postgres',
+		"CREATE INDEX items_v ON items USING vego_hnsw (v vector_l2_ops) WITH (exact = $exact)");
 
-make_truth($node, 'items', queries => 100);
-my $lived = recall($node, 'items', 100);
-$node->safe_psql('postgres', 'REINDEX INDEX items_v');
-my $fresh = recall($node, 'items', 100);
+	my $writers = start_load($node, 4, {
+		# as the ids are few, rows are deleted that others are about to update
+		q{\set id random(1, 30000)
+			INSERT INTO items SELECT * FROM test_row(:id, 0) ON CONFLICT DO NOTHING;
+		} => 8,
+		q{\set id random(1, 30000)
+			DELETE FROM items WHERE id BETWEEN :id AND :id + 2;
+		} => 4,
+		q{\set id random(1, 30000)
+			UPDATE items SET salt = salt + 1, v = test_vector(id + (salt + 1) * 1000000)
+				WHERE id = :id;
+		} => 4,
+		# the same vector again, perhaps on another page
+		q{\set id random(1, 30000)
+			UPDATE items SET touched = touched + 1 WHERE id = :id;
+		} => 2,
+		q{\set id random(1, 30000)
+			BEGIN;
+			SAVEPOINT one;
+			INSERT INTO items SELECT * FROM test_row(:id + 500000, 0);
+			ROLLBACK TO one;
+			INSERT INTO items SELECT * FROM test_row(:id, 0) ON CONFLICT DO NOTHING;
+			COMMIT;
+		} => 1,
+		q{\set id random(1, 30000)
+			BEGIN;
+			INSERT INTO items SELECT * FROM test_row(:id + 600000, 0);
+			ROLLBACK;
+		} => 1 });
+	my $vacuum = start_load($node, 1, {
+		"VACUUM (INDEX_CLEANUP ON) items;\n\\sleep 50 ms\n" => 1 });
+	my $scans = start_load($node, 2, {
+		q{\set query random(1, 1000000)
+			SELECT test_scan_is_right('items', :query, 20);
+		} => 9,
+		q{\set query random(1, 1000000)
+			SELECT test_scan_is_right('items', :query, 300);
+		} => 1 });
 
-cmp_ok($lived, '>=', $fresh - 0.01,
-	sprintf 'recall %.4f is that of a fresh index, %.4f', $lived, $fresh);
+	my $longest_wait = 0;
+	my $end = time() + $seconds;
+
+	while (time() < $end)
+	{
+		sleep 1;
+		# a lightweight lock that is waited for during many samples is a hang
+		my $waiting = $node->safe_psql('postgres', q{
+			SELECT coalesce(max(extract(epoch FROM clock_timestamp() - query_start)), 0)
+			FROM pg_stat_activity
+			WHERE wait_event_type IN ('LWLock', 'BufferPin', 'Lock')
+				AND backend_type = 'client backend'});
+
+		$longest_wait = $waiting if $waiting > $longest_wait;
+	}
+	cmp_ok($longest_wait, '<', 5, "$exact: nobody waits long for a lock");
+	ok(load_is_running($writers), "$exact: writers still run");
+	ok(load_is_running($vacuum), "$exact: vacuum still runs");
+	ok(load_is_running($scans), "$exact: scans still run");
+	is(stop_load($scans), '', "$exact: scans without errors");
+	is(stop_load($writers), '', "$exact: writers without errors");
+	is(stop_load($vacuum), '', "$exact: vacuum without errors");
+	wait_until_alone($node);
+
+	my $done = $node->safe_psql('postgres', q{
+		SELECT n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables
+		WHERE relname = 'items'});
+	note("$done rows written");
+	cmp_ok($done, '>', 5000, "$exact: a good number of rows were written");
+
+	everything_is_found("$exact, quiet");
+	$node->safe_psql('postgres', 'VACUUM (INDEX_CLEANUP ON) items');
+	everything_is_found("$exact, vacuumed");
+
+	make_truth($node, 'items', queries => 100);
+	my $lived = recall($node, 'items', 100);
+	$node->safe_psql('postgres', 'REINDEX INDEX items_v');
+	my $fresh = recall($node, 'items', 100);
+
+	cmp_ok($lived, '>=', $fresh - 0.01,
+		sprintf '%s: recall %.4f is that of a fresh index, %.4f',
+		$exact, $lived, $fresh);
+}
 
 $node->stop;
 done_testing();

@@ -299,9 +299,29 @@ sub run_until
 	return @undecided;
 }
 
+# From some rounds on the indexes keep the vectors themselves.
+sub keep_exact
+{
+	my ($mode) = @_;
+
+	foreach my $index (qw(items_v refilled_v scratch_v))
+	{
+		$node->safe_psql('postgres', qq{
+			ALTER INDEX $index SET (exact = $mode);
+			REINDEX INDEX $index});
+	}
+	return;
+}
+
+my %exact_from = (
+	1 + int($rounds / 3) => 'zstd',
+	1 + int(2 * $rounds / 3) => 'plain');
+
 foreach my $round (1 .. $rounds)
 {
 	my $name = "round $round";
+
+	keep_exact($exact_from{$round}) if $exact_from{$round};
 	my @undecided = run_until($name, sub {
 		sleep 0.3 + rand 2.2;
 		kill_server_group($node);
@@ -340,6 +360,9 @@ check_unlogged('backend');
 # and all of it can be vacuumed and written on
 $node->safe_psql('postgres', 'VACUUM (INDEX_CLEANUP ON) items');
 check_everything('vacuumed');
+is($node->safe_psql('postgres', q{
+		SELECT exact_vectors = nodes AND exact <> 'off' FROM vego_stats('items_v')}),
+	't', 'vacuumed: no vector is left that belongs to no node');
 
 $node->stop;
 done_testing();

@@ -24,11 +24,21 @@ my ($dims, $m) = (12, 4);
 my $capacity = 2 * $m;
 my $factors_offset = 12;
 my $code_offset = $factors_offset + 16;
-my $links_offset = $code_offset + $dims;
-my $slot_bytes = $links_offset + 4 * $capacity;
-my $per_page =
-  int(($block_bytes - $header_bytes - $tail_bytes) / $slot_bytes);
+my $exact_offset = $code_offset + $dims;
+my ($links_offset, $slot_bytes, $per_page);
 my ($free, $live, $dead) = (0, 1, 2);
+
+# Slots of an index that keeps exact vectors have room for their place.
+sub use_layout
+{
+	my ($case) = @_;
+
+	$links_offset = $exact_offset + ($case =~ /^exact_/ ? 8 : 0);
+	$slot_bytes = $links_offset + 4 * $capacity;
+	$per_page =
+	  int(($block_bytes - $header_bytes - $tail_bytes) / $slot_bytes);
+	return;
+}
 
 #
 # An index file in memory
@@ -360,14 +370,133 @@ my %damage = (
 	emptied => [ 'I1', sub { ${ $_[0] } = '' }, 'XX001' ],
 );
 
+# Where the vector of a node is: block and item, and its bytes in the file.
+sub exact_place
+{
+	my ($file, $id) = @_;
+
+	return unpack('LS', substr($$file, slot_at($id) + $exact_offset, 6));
+}
+
+sub line_at
+{
+	my ($block, $item) = @_;
+
+	return page_at($block) + $header_bytes + 4 * ($item - 1);
+}
+
+sub item_at
+{
+	my ($file, $block, $item) = @_;
+
+	return page_at($block) +
+	  (unpack('L', substr($$file, line_at($block, $item), 4)) & 0x7FFF);
+}
+
+# Damage to the exact vector of one node.
+sub exact_damage
+{
+	my ($code, $change) = @_;
+
+	return [ $code, sub {
+			my ($file) = @_;
+			my $id = find_slot($file, $live, 0, $victim_from);
+
+			$change->($file, $id, exact_place($file, $id));
+		} ];
+}
+
+%damage = (%damage,
+	exact_gone => exact_damage('I10', sub {
+			my ($file, $id, $block, $item) = @_;
+			set_bytes($file, line_at($block, $item), pack('L', 0));
+		}),
+	exact_line => exact_damage('I10', sub {
+			my ($file, $id, $block, $item) = @_;
+			set_bytes($file, line_at($block, $item),
+				pack('L', 8190 | 1 << 15 | 60 << 17));
+		}),
+	exact_flags => exact_damage('I10', sub {
+			my ($file, $id, $block, $item) = @_;
+			set_bytes($file, item_at($file, $block, $item) + 6, pack('C', 0x40));
+		}),
+	exact_rest => exact_damage('I10', sub {
+			my ($file, $id, $block, $item) = @_;
+			set_bytes($file, item_at($file, $block, $item) + 6, pack('C', 0x04));
+		}),
+	exact_circle => exact_damage('I10', sub {
+			my ($file, $id, $block, $item) = @_;
+			set_bytes($file, item_at($file, $block, $item) + 6, pack('C', 0x02));
+			set_bytes($file, item_at($file, $block, $item) + 12,
+				pack('LSS', $block, $item, 0));
+		}),
+	exact_coded => exact_damage('I10', sub {
+			my ($file, $id, $block, $item) = @_;
+			set_bytes($file, item_at($file, $block, $item) + 6, pack('C', 0x01));
+		}),
+	exact_length => exact_damage('I10', sub {
+			my ($file, $id, $block, $item) = @_;
+			set_bytes($file, item_at($file, $block, $item) + 8, pack('L', 2**31));
+		}),
+	exact_row => exact_damage('I10', sub {
+			my ($file, $id, $block, $item) = @_;
+			set_bytes($file, item_at($file, $block, $item), pack('SSS', 0, 7, 7));
+		}),
+	exact_bits => exact_damage('I10', sub {
+			my ($file, $id, $block, $item) = @_;
+			my $at = item_at($file, $block, $item) + 12;
+			set_bytes($file, $at, pack('C', ord(substr($$file, $at, 1)) ^ 1));
+		}),
+	exact_nowhere => exact_damage('I4', sub {
+			my ($file, $id) = @_;
+			set_slot($file, $id, $exact_offset, "\0" x 8);
+		}),
+	exact_beyond => exact_damage('I10', sub {
+			my ($file, $id) = @_;
+			set_slot($file, $id, $exact_offset, pack('LSS', 1e6, 1, 0));
+		}),
+	exact_in_nodes => exact_damage('I10', sub {
+			my ($file, $id) = @_;
+			set_slot($file, $id, $exact_offset, pack('LSS', 1, 1, 0));
+		}),
+	exact_of_other => exact_damage('I10', sub {
+			my ($file, $id) = @_;
+			my $other = find_slot($file, $live, 0, $id + 1);
+			set_slot($file, $id, $exact_offset,
+				substr($$file, slot_at($other) + $exact_offset, 8));
+		}),
+	exact_mode => [
+		'I2', sub { set_bytes($_[0], $header_bytes + 36, pack('S', 9)) } ],
+	exact_element => [
+		'I2', sub { set_bytes($_[0], $header_bytes + 38, pack('S', 2)) } ],
+	exact_value => [
+		'I2', sub { set_bytes($_[0], $header_bytes + 48, pack('L', 44)) } ],
+	exact_kind => exact_damage('I10', sub {
+			my ($file, $id, $block) = @_;
+			set_bytes($file, page_at($block + 1) - $tail_bytes, pack('S', 2));
+		}),
+	exact_zero => exact_damage('I10', sub {
+			my ($file, $id, $block) = @_;
+			set_bytes($file, page_at($block), "\0" x $block_bytes);
+		}),
+	exact_noise => exact_damage('I1', sub {
+			my ($file, $id, $block) = @_;
+			set_bytes($file, page_at($block) + $header_bytes, join '',
+				map { chr int rand 256 } 1 .. $block_bytes - 100);
+		}));
+
 my $mutations = $ENV{VEGO_MUTATIONS} // 20;
 test_seed();
 foreach my $i (1 .. $mutations)
 {
-	$damage{"random_$i"} = [
+	# some of an index that keeps vectors, plain and coded ones
+	my $keeps = $i % 3 == 0 ? 'exact_' : '';
+
+	$damage{"${keeps}random_$i"} = [
 		undef, sub {
 			my ($file) = @_;
-			my $block = int rand(length($$file) / $block_bytes);
+			my $blocks = length($$file) / $block_bytes;
+			my $block = $keeps ? $blocks - 1 - int rand 8 : int rand $blocks;
 			my $count = 1 + int rand 64;
 			my $at = page_at($block) + int rand($block_bytes - $count);
 
@@ -397,9 +526,13 @@ INSERT INTO keyed SELECT generate_series(1, 100);
 SQL
 foreach my $case (@cases)
 {
+	my $exact =
+	  $case =~ /^exact_random/ ? 'zstd' : $case =~ /^exact/ ? 'plain' : 'off';
+
 	$node->safe_psql('postgres', <<SQL);
 CREATE TABLE $case AS SELECT * FROM source;
-CREATE INDEX ${case}_v ON $case USING vego_hnsw (v vector_l2_ops) WITH (m = $m);
+CREATE INDEX ${case}_v ON $case USING vego_hnsw (v vector_l2_ops)
+	WITH (m = $m, exact = $exact);
 INSERT INTO $case SELECT -i, test_vector(-i, $dims) FROM generate_series(1, 100) i;
 DELETE FROM $case WHERE id % 50 = 7;
 VACUUM (INDEX_CLEANUP ON) $case;
@@ -432,6 +565,7 @@ foreach my $case (@cases)
 	my $file = slurp_file($path{$case});
 	my $before = $file;
 
+	use_layout($case);
 	$damage{$case}[1]->(\$file);
 	die "$case changes nothing" if $file eq $before && defined $damage{$case}[0];
 	open my $out, '>:raw', $path{$case} or die $!;
@@ -477,6 +611,8 @@ FROM (SELECT id, d, lag(d, 1, d) OVER (ORDER BY n) AS before FROM
 		(SELECT id, v <-> q AS d FROM $case, test_vector(-7777, $dims) q
 		 ORDER BY v <-> test_vector(-7777, $dims) LIMIT 20) a) b) c;
 SQL
+	# a vector that is another one, and not its row's, is nothing a search sees
+	return if $codes =~ /I10/ && $case =~ /^exact_/;
 	is($out, 't', "$case: a search is in order") if defined $out;
 	return;
 }

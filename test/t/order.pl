@@ -52,15 +52,16 @@ scans_are_right('8 bits', 'items', '<->', 6000, $rows, '10,40');
 scans_are_right('4 bits', 'narrow', '<->', 2000, $rows, '10,40');
 
 foreach my $class (
-	[ 'vector_ip_ops', '<#>' ],
-	[ 'vector_cosine_ops', '<=>' ],
-	[ 'vector_l1_ops', '<+>' ])
+	[ 'vector_ip_ops', '<#>', 'plain' ],
+	[ 'vector_cosine_ops', '<=>', 'zstd' ],
+	[ 'vector_l1_ops', '<+>', 'off' ])
 {
-	my ($name, $op) = @$class;
+	my ($name, $op, $exact) = @$class;
 
 	$node->safe_psql('postgres', qq{
 		DROP INDEX narrow_v;
-		CREATE INDEX narrow_v ON narrow USING vego_hnsw (v $name)});
+		CREATE INDEX narrow_v ON narrow USING vego_hnsw (v $name)
+			WITH (exact = $exact)});
 	scans_are_right($name, 'narrow', $op, 700, $rows, '10,40');
 }
 
@@ -147,6 +148,17 @@ $node->safe_psql('postgres', q{
 $alive = $node->safe_psql('postgres', 'SELECT count(*) FROM items');
 $first_query = 5;
 scans_are_right('all near dead', 'items', '<->', 70, $alive, '10,40');
+
+# The same where the index has the vectors, and sees none of the rows.
+$node->safe_psql('postgres', q{
+	ALTER INDEX items_v SET (exact = zstd);
+	REINDEX INDEX items_v;
+	DELETE FROM items WHERE id IN
+		(SELECT id FROM items ORDER BY v <-> test_vector(-9) LIMIT 2000)});
+$alive = $node->safe_psql('postgres', 'SELECT count(*) FROM items');
+$first_query = 9;
+scans_are_right('all near dead, exact vectors', 'items', '<->', 70, $alive,
+	'10,40');
 
 $node->stop;
 done_testing();

@@ -25,11 +25,11 @@ CONF
 
 make_salted_items($primary, 'items', 6_000);
 $primary->safe_psql('postgres', <<'SQL');
-CREATE INDEX items_v ON items USING vego_hnsw (v vector_l2_ops);
+CREATE INDEX items_v ON items USING vego_hnsw (v vector_l2_ops) WITH (exact = zstd);
 CREATE TABLE refilled (LIKE items INCLUDING ALL);
-CREATE INDEX refilled_v ON refilled USING vego_hnsw (v vector_l2_ops);
+CREATE INDEX refilled_v ON refilled USING vego_hnsw (v vector_l2_ops) WITH (exact = plain);
 CREATE UNLOGGED TABLE before (LIKE items INCLUDING ALL);
-CREATE INDEX before_v ON before USING vego_hnsw (v vector_l2_ops);
+CREATE INDEX before_v ON before USING vego_hnsw (v vector_l2_ops) WITH (exact = zstd);
 INSERT INTO before SELECT * FROM items WHERE id <= 100;
 SQL
 $primary->backup('base');
