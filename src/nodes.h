@@ -31,7 +31,8 @@ typedef struct VegoCounters
 	uint64		ranked_by_pin;	/* nodes scored under pin and lock */
 	uint64		expanded;		/* nodes whose links a search followed */
 	uint64		reads;			/* nodes read whole, under a pin */
-	uint64		pins;			/* of node pages, for one node each */
+	uint64		pins;			/* of node pages */
+	uint64		prefetches;		/* pages asked for before they were pinned */
 	uint64		searches;
 	uint64		rows_fetched;	/* heap rows read for exact distances */
 	uint64		exact_reads;	/* vectors read instead, from the index */
