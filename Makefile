@@ -19,8 +19,10 @@ OBJS = \
 	src/block.o \
 	src/build.o \
 	src/build_graph.o \
+	src/build_memory.o \
 	src/build_pages.o \
 	src/build_rows.o \
+	src/build_shards.o \
 	src/check.o \
 	src/check_exact.o \
 	src/check_graph.o \
@@ -61,8 +63,14 @@ OBJS = \
 	src/partition_order.o \
 	src/plan.o \
 	src/repair.o \
+	src/rowstore.o \
 	src/scan.o \
 	src/search.o \
+	src/shards.o \
+	src/shards_cells.o \
+	src/shards_members.o \
+	src/shards_merge.o \
+	src/streams.o \
 	src/vacuum.o \
 	src/sparsevec.o \
 	src/sparsevec_cast.o \

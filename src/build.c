@@ -2,8 +2,10 @@
  * build.c
  *	  How is an index made of all rows at once?
  *
- *	 rows		the heap's rows become codes in memory (build_rows.c)
- *	 graph		partition.c makes a graph of them, level by level
+ *	 rows		the heap's rows become codes, in memory if they fit
+ *				(build_rows.c)
+ *	 shards		shards.c makes the levels that do not fit (build_shards.c)
+ *	 graph		partition.c makes a graph of the others, level by level
  *				(build_graph.c)
  *	 pages		the levels become slots, slots become pages, and go to WAL once
  *				(build_pages.c); then exact vectors, if they are kept
@@ -42,6 +44,12 @@ vegobuildphasename(int64 phase)
 			return "linking back";
 		case VEGO_SUBPHASE_GRAPH + VEGO_PHASE_ATTACH:
 			return "attaching nodes";
+		case VEGO_SUBPHASE_GRAPH + VEGO_PHASE_DISTRIBUTE:
+			return "distributing rows";
+		case VEGO_SUBPHASE_GRAPH + VEGO_PHASE_SHARDS:
+			return "building shards";
+		case VEGO_SUBPHASE_GRAPH + VEGO_PHASE_MERGE:
+			return "merging shards";
 		case VEGO_SUBPHASE_UPPER:
 			return "building upper levels";
 		case VEGO_SUBPHASE_WRITE:
@@ -78,6 +86,7 @@ init_build(VegoBuild *build, Relation heap, Relation index)
 {
 	memset(build, 0, sizeof(*build));
 	build->heap = heap;
+	build->entry = VEGO_NO_NODE;
 	build->index = index;
 	build->opclass = vego_opclass(index);
 	build->shape = vego_shape(index, build->opclass);
@@ -110,8 +119,11 @@ vegobuild(Relation heap, Relation index, IndexInfo *indexInfo)
 	old = MemoryContextSwitchTo(build.context);
 	vego_build_plan_team(&build, indexInfo->ii_Concurrent);
 	vego_build_scan(&build, indexInfo);
+	vego_build_write_meta(&build);
+	vego_build_in_shards(&build);
 	vego_build_graph(&build);
 	vego_build_write(&build);
+	vego_build_write_entry(&build);
 	if (build.team)
 		vego_team_end(build.team);
 	if (build.spool)
@@ -119,7 +131,7 @@ vegobuild(Relation heap, Relation index, IndexInfo *indexInfo)
 	MemoryContextSwitchTo(old);
 
 	result->heap_tuples = build.reltuples;
-	result->index_tuples = build.count;
+	result->index_tuples = build.row_count;
 	MemoryContextDelete(build.context);
 	return result;
 }
@@ -146,6 +158,9 @@ vego_build_worker(dsm_segment *segment, shm_toc *toc)
 				break;
 			case VEGO_TASK_ROWS:
 				vego_build_hand_over_rows(&build);
+				break;
+			case VEGO_TASK_FILES:
+				vego_build_hand_over_file(&build);
 				break;
 			case VEGO_TASK_STAGE:
 				vego_build_stage(&build);

@@ -16,6 +16,7 @@
 #include "page.h"
 #include "parallel.h"
 #include "partition.h"
+#include "shards.h"
 #include "value.h"
 
 typedef struct VegoBuild
@@ -30,13 +31,14 @@ typedef struct VegoBuild
 	MemoryContext context;
 	MemoryContext row_context;
 
-	/* rows so far (build_rows.c) */
+	/*
+	 * Rows this process has read (build_rows.c); then, in the leader, all rows
+	 * of the lowest level that does not fit memory.
+	 */
 	double		reltuples;
-	uint32		count;
-	uint32		room;
-	ItemPointerData *tids;
-	VegoFactors *factors;
-	uint8	   *codes;
+	uint64		row_count;		/* of level 0 */
+	VegoRowsPool pool;
+	VegoRowStore store;
 	double		radius2;		/* largest squared norm */
 	float	   *scratch;
 	VegoExactSpool *spool;		/* NULL unless exact vectors are kept */
@@ -49,12 +51,21 @@ typedef struct VegoBuild
 	uint32		waiting_count;
 	uint32		waiting_room;
 
-	/* the graph (build_graph.c) */
+	/* rows of the lowest level that is built in memory */
+	int			first_level;
+	uint32		count;
+	ItemPointerData *tids;		/* above level 0 ids, as in slots */
+	VegoFactors *factors;
+	uint8	   *codes;
+	uint32		entry_row;		/* which of them is the entry */
+
+	/* the graph (build_graph.c); below first_level only bases are known */
 	int			levels;
 	VegoLevel	level[VEGO_MAX_LEVEL + 1];
 	VegoNodeId	base[VEGO_MAX_LEVEL + 1];	/* id of the level's node 0 */
 	VegoNodeId *down[VEGO_MAX_LEVEL + 1];	/* ids of the level's nodes one
-											 * level down; NULL on level 0 */
+											 * level down; NULL on the first */
+	VegoNodeId	entry;
 } VegoBuild;
 
 /* Tasks of the team; VEGO_TASK_END is 0. */
@@ -62,6 +73,7 @@ enum
 {
 	VEGO_TASK_COUNT_ROWS = 1,
 	VEGO_TASK_ROWS,
+	VEGO_TASK_FILES,
 	VEGO_TASK_STAGE,
 	VEGO_TASK_PAGES
 };
@@ -70,8 +82,8 @@ enum
 enum
 {
 	VEGO_SUBPHASE_SCAN = 2,
-	VEGO_SUBPHASE_GRAPH,		/* and those of partition.h behind it */
-	VEGO_SUBPHASE_UPPER = VEGO_SUBPHASE_GRAPH + VEGO_PHASE_ATTACH + 1,
+	VEGO_SUBPHASE_GRAPH,		/* and those of partition.h and shards.h */
+	VEGO_SUBPHASE_UPPER = VEGO_SUBPHASE_GRAPH + VEGO_PHASE_MERGE + 1,
 	VEGO_SUBPHASE_WRITE,
 	VEGO_SUBPHASE_EXACT
 };
@@ -94,15 +106,58 @@ extern void vego_build_scan(VegoBuild *build, struct IndexInfo *info);
 extern void vego_build_scan_part(VegoBuild *build);
 extern void vego_build_count_rows(VegoBuild *build);
 extern void vego_build_hand_over_rows(VegoBuild *build);
+extern void vego_build_hand_over_file(VegoBuild *build);
+
+/* Makes rows that are in memory those that the graph will be built of. */
+extern void vego_build_take_rows(VegoBuild *build, VegoRowStore *store);
+
+/* build_memory.c: maintenance_work_mem is for all processes together. */
+extern Size vego_build_memory(void);
+extern uint32 vego_build_rows_in_memory(VegoBuild *build);
+
+/*
+ * build_shards.c: levels whose rows do not fit memory become pages.  What
+ * remains then are rows that do.
+ */
+extern void vego_build_in_shards(VegoBuild *build);
 
 /* build_graph.c: rows become levels of the graph. */
+extern VegoPartitionOptions vego_build_options(VegoBuild *build);
 extern void vego_build_graph(VegoBuild *build);
 extern void vego_build_stage(VegoBuild *build);
 
-/* build_pages.c: levels become slots, slots become pages. */
+/*
+ * build_pages.c: levels become slots, slots become pages.  The meta page is
+ * written first, the entry last.
+ */
+extern void vego_build_write_meta(VegoBuild *build);
 extern void vego_build_write(VegoBuild *build);
+extern void vego_build_write_entry(VegoBuild *build);
 extern void vego_build_write_part(VegoBuild *build);
 extern void vego_build_write_exact(VegoBuild *build);
 extern void vego_build_write_empty(VegoBuild *build);
+
+/*
+ * Slots that are written one after the other, in the order of ids, to pages at
+ * the end of the index.  A page is put together in memory of our own.
+ */
+typedef struct VegoPageWriter
+{
+	VegoBuild  *build;
+	VegoGeometry geometry;
+	PGAlignedBlock page;
+	int			place;			/* of the next slot on it */
+	VegoNodeId	next_id;
+	BlockNumber logged;			/* pages before it have been logged */
+} VegoPageWriter;
+
+extern void vego_page_writer_init(VegoPageWriter *writer, VegoBuild *build);
+
+/* Links are positions in the level; above level 0 the row's TID is an id. */
+extern void vego_page_writer_add(VegoPageWriter *writer, int level,
+								 const VegoShardNode *node);
+
+/* What is written next begins a page. */
+extern void vego_page_writer_end(VegoPageWriter *writer);
 
 #endif							/* VEGO_BUILD_H */

@@ -224,7 +224,7 @@ add_level(VegoBuild *build, const VegoRows *rows,
 		subset[i] = below->rows[nodes[i]];
 		id_of_row[subset[i]] = build->base[at - 1] + nodes[i];
 	}
-	vego_partition_build(rows, subset, count, 0, options, level);
+	vego_partition_build(rows, subset, count, subset[0], options, level);
 	build->base[at] = build->base[at - 1] + below->count;
 	build->down[at] = vego_build_allocate(build, count * sizeof(VegoNodeId));
 	for (uint32 i = 0; i < count; i++)
@@ -235,28 +235,42 @@ add_level(VegoBuild *build, const VegoRows *rows,
 	pfree(id_of_row);
 }
 
+/* But for who reports progress. */
+VegoPartitionOptions
+vego_build_options(VegoBuild *build)
+{
+	VegoPartitionOptions options = {0};
+
+	options.m = build->shape.m;
+	options.ef_construction = vego_ef_construction(build->index,
+												   build->row_count);
+	options.seed = 1;
+	options.processes = build->team ? vego_team_planned_size(build->team) : 1;
+	options.allocate = allocate_array;
+	options.release = release_array;
+	options.run = share_stage;
+	options.arg = build;
+	return options;
+}
+
 void
 vego_build_graph(VegoBuild *build)
 {
 	VegoRows	rows = {&build->coder, build->count, build->factors,
 	build->codes};
-	VegoPartitionOptions options = {0};
+	VegoPartitionOptions options = vego_build_options(build);
+	int			first = build->first_level;
+	VegoLevel  *top = &build->level[first];
 
 	if (build->count == 0)
 		return;
-	options.m = build->shape.m;
-	options.ef_construction = vego_ef_construction(build->index, build->count);
-	options.seed = 1;
-	options.progress = report_level_0;
-	options.allocate = allocate_array;
-	options.release = release_array;
-	options.run = share_stage;
-	options.arg = build;
-	vego_partition_build(&rows, NULL, build->count, 0, &options,
-						 &build->level[0]);
-	build->levels = 1;
+	options.progress = first == 0 ? report_level_0 : report_upper_level;
+	vego_partition_build(&rows, NULL, build->count, build->entry_row, &options,
+						 top);
+	build->levels = first + 1;
 	options.progress = report_upper_level;
-	while (build->level[build->levels - 1].count > VEGO_LEVEL_FANOUT &&
-		   build->levels <= VEGO_MAX_LEVEL)
+	for (; top->count > VEGO_LEVEL_FANOUT && build->levels <= VEGO_MAX_LEVEL;
+		 top++)
 		add_level(build, &rows, &options);
+	build->entry = build->base[build->levels - 1] + top->entry;
 }

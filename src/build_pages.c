@@ -38,6 +38,7 @@ typedef struct PagesOrder
 	VegoReference tids;
 	VegoReference factors;
 	VegoReference codes;
+	int			first_level;
 	int			levels;
 	LevelOrder	level[VEGO_MAX_LEVEL + 1];
 } PagesOrder;
@@ -62,9 +63,32 @@ new_page(Relation index, ForkNumber fork, int kind)
 }
 
 /*
- * The meta pages.  Those of an init fork are logged even though the relation is
- * not: a crash must find them.
+ * Fills in a meta page, which is locked, and releases it.  Those of an init fork
+ * are logged even though the relation is not: a crash must find them.
  */
+static void
+fill_meta(Relation index, ForkNumber fork, Buffer buffer, const VegoMeta *meta,
+		  const float *centre)
+{
+	BlockNumber block = BufferGetBlockNumber(buffer);
+	Page		page = BufferGetPage(buffer);
+	VegoCentrePart part = vego_centre_part(meta->dims, block);
+
+	START_CRIT_SECTION();
+	vego_page_init(page, VEGO_PAGE_META);
+	if (block == 0)
+		memcpy(vego_page_meta(page), meta, sizeof(VegoMeta));
+	if (centre)
+		memcpy((char *) page + part.offset, centre + part.first,
+			   part.count * sizeof(float));
+	((PageHeader) page)->pd_lower = part.offset + part.count * sizeof(float);
+	MarkBufferDirty(buffer);
+	if (fork == INIT_FORKNUM || RelationNeedsWAL(index))
+		log_newpage_buffer(buffer, true);
+	END_CRIT_SECTION();
+	UnlockReleaseBuffer(buffer);
+}
+
 static void
 write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
 		   const float *centre)
@@ -74,24 +98,9 @@ write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
 
 	do
 	{
-		Buffer		buffer = new_page(index, fork, VEGO_PAGE_META);
-		Page		page = BufferGetPage(buffer);
-
-		part = vego_centre_part(meta->dims, block);
-		START_CRIT_SECTION();
-		if (block == 0)
-			memcpy(vego_page_meta(page), meta, sizeof(VegoMeta));
-		if (centre)
-			memcpy((char *) page + part.offset, centre + part.first,
-				   part.count * sizeof(float));
-		((PageHeader) page)->pd_lower = part.offset +
-			part.count * sizeof(float);
-		MarkBufferDirty(buffer);
-		if (fork == INIT_FORKNUM || RelationNeedsWAL(index))
-			log_newpage_buffer(buffer, true);
-		END_CRIT_SECTION();
-		UnlockReleaseBuffer(buffer);
-		block++;
+		part = vego_centre_part(meta->dims, block++);
+		fill_meta(index, fork, new_page(index, fork, VEGO_PAGE_META), meta,
+				  centre);
 	} while (part.first + part.count < meta->dims);
 }
 
@@ -118,45 +127,160 @@ make_meta(const VegoBuild *build)
 	meta.has_centre = build->centre != NULL;
 	meta.radius = build->coder.radius;
 	meta.entry = VEGO_NO_NODE;
+	meta.entry = build->entry;
 	if (build->levels > 0)
-	{
 		meta.entry_level = build->levels - 1;
-		meta.entry = build->base[meta.entry_level] +
-			build->level[meta.entry_level].entry;
-	}
 	return meta;
 }
 
-/* ----------------------------------------------------------------
- *		Node pages
- * ----------------------------------------------------------------
- */
-
-/* Fills in the slot of one node of a level. */
-static void
-fill_slot(const VegoBuild *build, const VegoGeometry *geometry, int at,
-		  uint32 node, VegoSlot *slot)
+void
+vego_build_write_meta(VegoBuild *build)
 {
-	const VegoLevel *level = &build->level[at];
-	uint32		row = level->rows[node];
-	const VegoLink *from = level->links + (Size) node * level->capacity;
+	VegoMeta	meta = make_meta(build);
+
+	write_meta(build->index, MAIN_FORKNUM, &meta, build->centre);
+}
+
+/* Searches begin at the entry, which is known when all levels have been built. */
+void
+vego_build_write_entry(VegoBuild *build)
+{
+	VegoMeta	meta = make_meta(build);
+
+	fill_meta(build->index, MAIN_FORKNUM,
+			  ReadBufferExtended(build->index, MAIN_FORKNUM, 0,
+								 RBM_ZERO_AND_LOCK, NULL),
+			  &meta, build->centre);
+}
+
+/* Fills in the slot of a node of a level. */
+static void
+fill_slot(const VegoBuild *build, const VegoGeometry *geometry,
+		  VegoSlot *slot, VegoNodeId id, int level, const VegoShardNode *node)
+{
 	VegoLink   *links = vego_slot_links(geometry, slot);
 
 	slot->kind = VEGO_SLOT_LIVE;
-	slot->level = at;
-	slot->degree = level->degrees[node];
-	slot->check = vego_slot_check(build->stamp, build->base[at] + node);
-	if (at == 0)
-		slot->tid = build->tids[row];
-	else
-		vego_slot_set_down(slot, build->down[at][node]);
+	slot->level = level;
+	slot->degree = node->degree;
+	slot->check = vego_slot_check(build->stamp, id);
+	slot->tid = *node->row.tid;
 	/* positions in the level become ids; the binding bit stays */
-	for (int i = 0; i < slot->degree; i++)
-		links[i] = from[i] + build->base[at];
-	*vego_slot_factors(geometry, slot) = build->factors[row];
-	memcpy(vego_slot_code(geometry, slot),
-		   build->codes + (Size) row * geometry->code_bytes,
+	for (int i = 0; i < node->degree; i++)
+		links[i] = node->links[i] + build->base[level];
+	*vego_slot_factors(geometry, slot) = *node->row.factors;
+	memcpy(vego_slot_code(geometry, slot), node->row.code,
 		   geometry->code_bytes);
+}
+
+/* ----------------------------------------------------------------
+ *		Node pages in order
+ * ----------------------------------------------------------------
+ */
+
+void
+vego_page_writer_init(VegoPageWriter *writer, VegoBuild *build)
+{
+	writer->build = build;
+	vego_geometry_init(&writer->geometry, build->shape.dims, build->shape.bits,
+					   build->shape.m, build->shape.exact);
+	vego_page_init(writer->page.data, VEGO_PAGE_NODES);
+	writer->place = 0;
+	writer->next_id = 0;
+	writer->logged = writer->geometry.first_block;
+}
+
+/* Nodes with exact vectors are told the places of these later. */
+static bool
+is_logged_at_once(const VegoBuild *build)
+{
+	return RelationNeedsWAL(build->index) && build->spool == NULL;
+}
+
+/* Logs pages that have been written, a run of them unless these are all. */
+static void
+log_pages(VegoPageWriter *writer, BlockNumber end, bool all)
+{
+	if (end - writer->logged < RUN_PAGES && !(all && end > writer->logged))
+		return;
+	if (is_logged_at_once(writer->build))
+		log_newpage_range(writer->build->index, MAIN_FORKNUM, writer->logged,
+						  end, true);
+	writer->logged = end;
+}
+
+static void
+append_page(VegoPageWriter *writer)
+{
+	Buffer		buffer;
+	BlockNumber block;
+
+	CHECK_FOR_INTERRUPTS();
+	((PageHeader) writer->page.data)->pd_lower = SizeOfPageHeaderData +
+		writer->place * writer->geometry.slot_bytes;
+	buffer = new_page(writer->build->index, MAIN_FORKNUM, VEGO_PAGE_NODES);
+	block = BufferGetBlockNumber(buffer);
+	memcpy(BufferGetPage(buffer), writer->page.data, BLCKSZ);
+	MarkBufferDirty(buffer);
+	UnlockReleaseBuffer(buffer);
+	vego_page_init(writer->page.data, VEGO_PAGE_NODES);
+	writer->place = 0;
+	log_pages(writer, block + 1, false);
+}
+
+void
+vego_page_writer_add(VegoPageWriter *writer, int level,
+					 const VegoShardNode *node)
+{
+	const VegoBuild *build = writer->build;
+	const VegoGeometry *geometry = &writer->geometry;
+	VegoSlot   *slot = vego_page_slot(geometry, writer->page.data,
+									  writer->place++);
+
+	fill_slot(build, geometry, slot, writer->next_id++, level, node);
+	if (writer->place == geometry->per_page)
+		append_page(writer);
+}
+
+/* The slots that remain on the last page are free. */
+void
+vego_page_writer_end(VegoPageWriter *writer)
+{
+	BlockNumber end;
+
+	if (writer->place > 0)
+		append_page(writer);
+	end = RelationGetNumberOfBlocks(writer->build->index);
+	log_pages(writer, end, true);
+	writer->next_id = vego_node_id(&writer->geometry, end, 0);
+}
+
+/* ----------------------------------------------------------------
+ *		Node pages by anyone
+ * ----------------------------------------------------------------
+ */
+
+/* The node of a level that is in memory. */
+static void
+write_slot(const VegoBuild *build, const VegoGeometry *geometry, int at,
+		   uint32 number, VegoSlot *slot)
+{
+	const VegoLevel *level = &build->level[at];
+	uint32		row = level->rows[number];
+	VegoSlot	down;
+	VegoShardNode node;
+
+	node.row.tid = &build->tids[row];
+	if (at > build->first_level)
+	{
+		vego_slot_set_down(&down, build->down[at][number]);
+		node.row.tid = &down.tid;
+	}
+	node.row.factors = &build->factors[row];
+	node.row.code = build->codes + (Size) row * geometry->code_bytes;
+	node.degree = level->degrees[number];
+	node.links = level->links + (Size) number * level->capacity;
+	fill_slot(build, geometry, slot, build->base[at] + number, at, &node);
 }
 
 static uint32
@@ -194,7 +318,7 @@ write_page(const VegoBuild *build, const VegoGeometry *geometry,
 {
 	VegoNodeId	first = vego_node_id(geometry, block, 0);
 	VegoNodeId	end = Min(node_count(build), first + geometry->per_page);
-	int			at = 0;
+	int			at = build->first_level;
 	Buffer		buffer = ReadBufferExtended(build->index, MAIN_FORKNUM, block,
 											RBM_ZERO_AND_LOCK, NULL);
 	Page		page = BufferGetPage(buffer);
@@ -205,13 +329,20 @@ write_page(const VegoBuild *build, const VegoGeometry *geometry,
 	{
 		while (at + 1 < build->levels && id >= build->base[at + 1])
 			at++;
-		fill_slot(build, geometry, at, id - build->base[at],
-				  vego_page_slot(geometry, page, id - first));
+		write_slot(build, geometry, at, id - build->base[at],
+				   vego_page_slot(geometry, page, id - first));
 	}
 	((PageHeader) page)->pd_lower = SizeOfPageHeaderData +
 		(end - first) * geometry->slot_bytes;
 	MarkBufferDirty(buffer);
 	UnlockReleaseBuffer(buffer);
+}
+
+/* Levels that were built in memory begin on a page of their own. */
+static BlockNumber
+first_block(const VegoBuild *build, const VegoGeometry *geometry)
+{
+	return vego_node_block(geometry, build->base[build->first_level]);
 }
 
 /* Writes runs from .. to - 1 of pages that the file has already. */
@@ -223,7 +354,7 @@ write_runs(const VegoBuild *build, const VegoGeometry *geometry, bool logged,
 
 	for (uint32 run = from; run < to; run++)
 	{
-		BlockNumber first = geometry->first_block + run * RUN_PAGES;
+		BlockNumber first = first_block(build, geometry) + run * RUN_PAGES;
 		BlockNumber last = Min(first + RUN_PAGES, end);
 
 		for (BlockNumber block = first; block < last; block++)
@@ -246,8 +377,9 @@ make_order(const VegoBuild *build, bool logged)
 	order.tids = vego_team_reference(team, build->tids);
 	order.factors = vego_team_reference(team, build->factors);
 	order.codes = vego_team_reference(team, build->codes);
+	order.first_level = build->first_level;
 	order.levels = build->levels;
-	for (int at = 0; at < build->levels; at++)
+	for (int at = build->first_level; at < build->levels; at++)
 	{
 		LevelOrder *level = &order.level[at];
 
@@ -274,8 +406,9 @@ vego_build_write_part(VegoBuild *build)
 	build->tids = vego_team_array(team, order->tids);
 	build->factors = vego_team_array(team, order->factors);
 	build->codes = vego_team_array(team, order->codes);
+	build->first_level = order->first_level;
 	build->levels = order->levels;
-	for (int at = 0; at < build->levels; at++)
+	for (int at = build->first_level; at < build->levels; at++)
 	{
 		const LevelOrder *level = &order->level[at];
 
@@ -304,13 +437,13 @@ extend(const VegoBuild *build, BlockNumber first, BlockNumber end)
 	}
 }
 
-static void
-write_nodes(VegoBuild *build)
+void
+vego_build_write(VegoBuild *build)
 {
 	VegoGeometry geometry;
 	VegoTeam   *team = build->team;
-	/* nodes are told the places of their vectors later */
-	bool		logged = RelationNeedsWAL(build->index) && build->spool == NULL;
+	bool		logged = is_logged_at_once(build);
+	BlockNumber first;
 	BlockNumber end;
 	uint32		runs;
 	uint32		from;
@@ -320,10 +453,11 @@ write_nodes(VegoBuild *build)
 		return;
 	vego_geometry_init(&geometry, build->shape.dims, build->shape.bits,
 					   build->shape.m, build->shape.exact);
+	first = first_block(build, &geometry);
 	end = vego_node_block(&geometry, node_count(build) - 1) + 1;
-	runs = (end - geometry.first_block + RUN_PAGES - 1) / RUN_PAGES;
+	runs = (end - first + RUN_PAGES - 1) / RUN_PAGES;
 	vego_build_progress(VEGO_SUBPHASE_WRITE, 0, runs);
-	extend(build, geometry.first_block, end);
+	extend(build, first, end);
 	if (vego_team_works(team))
 	{
 		PagesOrder	order = make_order(build, logged);
@@ -342,15 +476,6 @@ write_nodes(VegoBuild *build)
 			vego_build_progress(VEGO_SUBPHASE_WRITE, run, runs);
 			write_runs(build, &geometry, logged, run, run + 1);
 		}
-}
-
-void
-vego_build_write(VegoBuild *build)
-{
-	VegoMeta	meta = make_meta(build);
-
-	write_meta(build->index, MAIN_FORKNUM, &meta, build->centre);
-	write_nodes(build);
 }
 
 static void

@@ -1,6 +1,6 @@
 /*
  * build_rows.c
- *	  How do the heap's rows become codes in memory?
+ *	  How do the heap's rows become codes?
  *
  * Every process of the team scans a part of the heap and codes its rows into
  * memory of its own.  When all have finished the leader knows how many rows
@@ -28,8 +28,14 @@
 #define CENTRE_ROWS 10000
 #define CENTRE_BYTES (32 * 1024 * 1024)
 
+/* Share of the memory that they may take. */
+#define CENTRE_SHARE 4
+
 /* Norms above so many times the median are far out. */
 #define CENTRE_REACH 8.0
+
+/* Rows that one of several processes may take into memory without asking. */
+#define POOL_STEP 256
 
 /* What a worker has read. */
 typedef struct RowsPart
@@ -44,6 +50,7 @@ typedef struct RowsPart
 typedef struct Notice
 {
 	bool		has_centre;
+	VegoRowsPool pool;			/* of all processes */
 	RowsPart	parts[FLEXIBLE_ARRAY_MEMBER];	/* one a worker */
 } Notice;
 
@@ -81,41 +88,18 @@ check_row_count(const VegoBuild *build, uint64 count)
 }
 
 static void
-make_room(VegoBuild *build)
-{
-	Size		code_bytes = build->coder.code_bytes;
-
-	if (build->count < build->room)
-		return;
-	check_row_count(build, (uint64) build->count + 1);
-	if (build->room == 0)
-	{
-		build->room = 1024;
-		build->tids = allocate_huge(build->room * sizeof(ItemPointerData));
-		build->factors = allocate_huge(build->room * sizeof(VegoFactors));
-		build->codes = allocate_huge(build->room * code_bytes);
-		return;
-	}
-	build->room *= 2;
-	build->tids = repalloc_huge(build->tids,
-								build->room * sizeof(ItemPointerData));
-	build->factors = repalloc_huge(build->factors,
-								   build->room * sizeof(VegoFactors));
-	build->codes = repalloc_huge(build->codes, build->room * code_bytes);
-}
-
-static void
 add_row(VegoBuild *build, ItemPointer tid, const float *x)
 {
-	make_room(build);
-	if (!vego_encode(&build->coder, x, build->scratch,
-					 &build->factors[build->count],
-					 build->codes + (Size) build->count * build->coder.code_bytes))
+	VegoRowStore *store = &build->store;
+	VegoStoredRow row = vego_rowstore_next(store);
+
+	check_row_count(build, (uint64) store->count + 1);
+	if (!vego_encode(&build->coder, x, build->scratch, row.factors, row.code))
 		return;
 	build->radius2 = Max(build->radius2,
-						 (double) build->factors[build->count].norm *
-						 build->factors[build->count].norm);
-	build->tids[build->count++] = *tid;
+						 (double) row.factors->norm * row.factors->norm);
+	*row.tid = *tid;
+	vego_rowstore_keep(store);
 }
 
 static int
@@ -273,13 +257,25 @@ scan_heap(VegoBuild *build, IndexInfo *info, bool reports)
 							   vego_team_scan(build->team) : NULL);
 }
 
+static VegoRowsPool *
+leader_pool(const VegoTeam *team)
+{
+	return &((Notice *) vego_team_notice(team))->pool;
+}
+
 static void
 scan_as_leader(VegoBuild *build, IndexInfo *info)
 {
 	int			dims = build->shape.dims;
 
+	VegoRowsPool *pool = build->team ? leader_pool(build->team) : &build->pool;
+	Size		centre_bytes = Min(CENTRE_BYTES,
+								   vego_build_memory() / CENTRE_SHARE);
+
+	vego_rows_pool_init(pool, vego_build_rows_in_memory(build),
+						build->team ? POOL_STEP : 1);
 	build->waiting_room = Max(1, Min(CENTRE_ROWS,
-									 CENTRE_BYTES / (dims * sizeof(float))));
+									 centre_bytes / (dims * sizeof(float))));
 	build->waiting = allocate_huge((Size) build->waiting_room * dims *
 								   sizeof(float));
 	build->waiting_tids = palloc(build->waiting_room *
@@ -287,8 +283,17 @@ scan_as_leader(VegoBuild *build, IndexInfo *info)
 	if (build->shape.exact != VEGO_EXACT_OFF)
 		build->spool = vego_exact_spool_begin();
 	vego_build_progress(VEGO_SUBPHASE_SCAN, 0, 0);
+	vego_rowstore_init(&build->store, &build->coder, pool);
 	scan_heap(build, info, true);
 	settle_centre(build);
+	build->row_count = build->store.count;
+}
+
+/* What the file of a worker's rows is called. */
+static void
+file_name(int worker, char *name)
+{
+	snprintf(name, MAXPGPATH, "vego.%d", worker);
 }
 
 void
@@ -297,56 +302,60 @@ vego_build_scan_part(VegoBuild *build)
 	Notice	   *notice = vego_team_notice(build->team);
 	RowsPart   *part = &notice->parts[ParallelWorkerNumber];
 	IndexInfo  *info = BuildIndexInfo(build->index);
+	char		name[MAXPGPATH];
 
 	info->ii_Concurrent = vego_team_is_concurrent(build->team);
 	build->has_centre = true;
 	if (notice->has_centre)
 		build->coder.centre = notice_centre(notice);
+	vego_rowstore_init(&build->store, &build->coder, &notice->pool);
+	file_name(ParallelWorkerNumber, name);
+	vego_rowstore_set_file(&build->store, vego_team_files(build->team), name);
 	/* exact vectors go to a file of the leader's, who then scans alone */
 	if (build->shape.exact == VEGO_EXACT_OFF)
 		scan_heap(build, info, false);
 	part->reltuples = build->reltuples;
 	part->radius2 = build->radius2;
-	part->count = build->count;
+	part->count = build->store.count;
 	part->broken_hot_chain = info->ii_BrokenHotChain;
 }
 
-static void
-free_rows(VegoBuild *build)
-{
-	if (build->room > 0)
-	{
-		pfree(build->tids);
-		pfree(build->factors);
-		pfree(build->codes);
-	}
-	build->room = 0;
-}
-
-/* How many of this process's rows, from i on, are in the same heap block. */
+/* How many of these rows, from i on, are in the same heap block. */
 static uint32
-rows_in_block(const VegoBuild *build, uint32 i)
+rows_in_block(const VegoRowStore *store, uint32 i)
 {
-	BlockNumber block = ItemPointerGetBlockNumber(&build->tids[i]);
+	BlockNumber block = ItemPointerGetBlockNumber(&store->tids[i]);
 	uint32		end = i + 1;
 
-	while (end < build->count &&
-		   ItemPointerGetBlockNumber(&build->tids[end]) == block)
+	while (end < store->count &&
+		   ItemPointerGetBlockNumber(&store->tids[end]) == block)
 		end++;
 	return end - i;
 }
 
 static void
-count_rows(const VegoBuild *build, uint32 *counts)
+count_rows(const VegoRowStore *store, uint32 *counts)
 {
 	uint32		n;
 
-	for (uint32 i = 0; i < build->count; i += n)
+	for (uint32 i = 0; i < store->count; i += n)
 	{
-		n = rows_in_block(build, i);
-		counts[ItemPointerGetBlockNumber(&build->tids[i])] = n;
+		n = rows_in_block(store, i);
+		counts[ItemPointerGetBlockNumber(&store->tids[i])] = n;
 		CHECK_FOR_INTERRUPTS();
 	}
+}
+
+/* Copies `count` rows of a store, from `from` on. */
+static void
+copy_rows(const VegoRowStore *store, uint32 from, uint32 count,
+		  ItemPointerData *tids, VegoFactors *factors, uint8 *codes)
+{
+	Size		code_bytes = store->coder->code_bytes;
+
+	memcpy(tids, store->tids + from, count * sizeof(ItemPointerData));
+	memcpy(factors, store->factors + from, count * sizeof(VegoFactors));
+	memcpy(codes, store->codes + from * code_bytes, count * code_bytes);
 }
 
 /* Copies this process's rows to where all rows are. */
@@ -354,21 +363,19 @@ static void
 hand_over(VegoBuild *build, const uint32 *starts, ItemPointerData *tids,
 		  VegoFactors *factors, uint8 *codes)
 {
-	Size		code_bytes = build->coder.code_bytes;
+	VegoRowStore *store = &build->store;
 	uint32		n;
 
-	for (uint32 i = 0; i < build->count; i += n)
+	for (uint32 i = 0; i < store->count; i += n)
 	{
-		Size		to = starts[ItemPointerGetBlockNumber(&build->tids[i])];
+		Size		to = starts[ItemPointerGetBlockNumber(&store->tids[i])];
 
-		n = rows_in_block(build, i);
-		memcpy(tids + to, build->tids + i, n * sizeof(ItemPointerData));
-		memcpy(factors + to, build->factors + i, n * sizeof(VegoFactors));
-		memcpy(codes + to * code_bytes, build->codes + i * code_bytes,
-			   n * code_bytes);
+		n = rows_in_block(store, i);
+		copy_rows(store, i, n, tids + to, factors + to,
+				  codes + to * build->coder.code_bytes);
 		CHECK_FOR_INTERRUPTS();
 	}
-	free_rows(build);
+	vego_rowstore_free(store);
 	build->tids = tids;
 	build->factors = factors;
 	build->codes = codes;
@@ -379,7 +386,7 @@ vego_build_count_rows(VegoBuild *build)
 {
 	const RowsOrder *order = vego_team_order(build->team);
 
-	count_rows(build, vego_team_array(build->team, order->starts));
+	count_rows(&build->store, vego_team_array(build->team, order->starts));
 }
 
 void
@@ -394,12 +401,21 @@ vego_build_hand_over_rows(VegoBuild *build)
 			  vego_team_array(team, order->codes));
 }
 
+/* Leaves the rows in a file for the leader. */
+void
+vego_build_hand_over_file(VegoBuild *build)
+{
+	vego_rowstore_spill(&build->store);
+	vego_rowstore_finish(&build->store);
+	vego_rowstore_free(&build->store);
+}
+
 /* Sums up what workers have read; returns how many rows there are in all. */
 static uint32
 sum_parts(VegoBuild *build, IndexInfo *info)
 {
 	Notice	   *notice = vego_team_notice(build->team);
-	uint64		total = build->count;
+	uint64		total = build->store.count;
 
 	for (int i = 0; i < vego_team_size(build->team) - 1; i++)
 	{
@@ -412,6 +428,26 @@ sum_parts(VegoBuild *build, IndexInfo *info)
 		info->ii_BrokenHotChain |= part->broken_hot_chain;
 	}
 	return total;
+}
+
+/* The rows of all processes are in files, this one's first. */
+static void
+gather_files(VegoBuild *build)
+{
+	VegoTeam   *team = build->team;
+	Notice	   *notice = vego_team_notice(team);
+	char		name[MAXPGPATH];
+
+	vego_team_share(team, VEGO_TASK_FILES, NULL, 0, 0, 0);
+	vego_rowstore_spill(&build->store);
+	vego_rowstore_finish(&build->store);
+	vego_team_wait(team);
+	for (int i = 0; i < vego_team_size(team) - 1; i++)
+	{
+		file_name(i, name);
+		vego_rowstore_add_file(&build->store, vego_team_files(team), name,
+							   notice->parts[i].count);
+	}
 }
 
 /* Counts become starts. */
@@ -447,6 +483,12 @@ gather_rows(VegoBuild *build, IndexInfo *info)
 
 	vego_team_wait(team);
 	total = sum_parts(build, info);
+	build->row_count = total;
+	if (vego_rows_pool_is_exhausted(leader_pool(team)))
+	{
+		gather_files(build);
+		return true;
+	}
 	starts = vego_team_allocate(team, (Size) blocks * sizeof(uint32));
 	tids = vego_team_allocate(team, (Size) total *
 							  sizeof(ItemPointerData));
@@ -467,7 +509,7 @@ gather_rows(VegoBuild *build, IndexInfo *info)
 	order.codes = vego_team_reference(team, codes);
 	memset(starts, 0, (Size) blocks * sizeof(uint32));
 	vego_team_share(team, VEGO_TASK_COUNT_ROWS, &order, sizeof(order), 0, 0);
-	count_rows(build, starts);
+	count_rows(&build->store, starts);
 	vego_team_wait(team);
 	sum_counts(starts, blocks);
 	vego_team_share(team, VEGO_TASK_ROWS, &order, sizeof(order), 0, 0);
@@ -482,8 +524,7 @@ gather_rows(VegoBuild *build, IndexInfo *info)
 static void
 forget_rows(VegoBuild *build)
 {
-	free_rows(build);
-	build->count = 0;
+	vego_rowstore_free(&build->store);
 	build->radius2 = 0.0;
 	build->has_centre = false;
 	build->centre = NULL;
@@ -494,16 +535,52 @@ forget_rows(VegoBuild *build)
 }
 
 void
+vego_build_take_rows(VegoBuild *build, VegoRowStore *store)
+{
+	build->count = store->count;
+	if (vego_team_works(build->team))
+	{
+		build->tids = vego_build_allocate(build, store->count *
+										  sizeof(ItemPointerData));
+		build->factors = vego_build_allocate(build, store->count *
+											 sizeof(VegoFactors));
+		build->codes = vego_build_allocate(build, (Size) store->count *
+										   build->coder.code_bytes);
+		copy_rows(store, 0, store->count, build->tids, build->factors,
+				  build->codes);
+		vego_rowstore_free(store);
+	}
+	else
+	{
+		build->tids = store->tids;
+		build->factors = store->factors;
+		build->codes = store->codes;
+	}
+}
+
+/* When this process is the only one that has rows. */
+static void
+settle_rows(VegoBuild *build)
+{
+	vego_rowstore_finish(&build->store);
+	if (vego_rowstore_in_memory(&build->store))
+		vego_build_take_rows(build, &build->store);
+}
+
+void
 vego_build_scan(VegoBuild *build, IndexInfo *info)
 {
 	scan_as_leader(build, info);
-	if (vego_team_works(build->team) && !gather_rows(build, info))
+	if (!vego_team_works(build->team))
+		settle_rows(build);
+	else if (!gather_rows(build, info))
 	{
 		/* nothing has been written yet, so let us begin again, alone */
 		vego_team_end(build->team);
 		build->team = NULL;
 		forget_rows(build);
 		scan_as_leader(build, info);
+		settle_rows(build);
 	}
 	if (build->coder.metric == VEGO_INNER_PRODUCT)
 		build->coder.radius = sqrt(build->radius2);

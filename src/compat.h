@@ -8,8 +8,12 @@
 
 #include "postgres.h"
 
+#include <fcntl.h>
+
+#include "storage/buffile.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "storage/sharedfileset.h"
 #include "storage/smgr.h"
 #include "utils/rel.h"
 
@@ -71,6 +75,37 @@ vego_compat_extend_by(Relation rel, BlockNumber first, BlockNumber count)
 		smgrextend(RelationGetSmgr(rel), MAIN_FORKNUM, block, zero.data, false);
 #else
 	smgrzeroextend(RelationGetSmgr(rel), MAIN_FORKNUM, first, count, false);
+#endif
+}
+
+/* 15 made file sets of use to one process as well. */
+static inline BufFile *
+vego_compat_create_file(SharedFileSet *set, const char *name)
+{
+#if PG_VERSION_NUM < 150000
+	return BufFileCreateShared(set, name);
+#else
+	return BufFileCreateFileSet(&set->fs, name);
+#endif
+}
+
+static inline BufFile *
+vego_compat_open_file(SharedFileSet *set, const char *name)
+{
+#if PG_VERSION_NUM < 150000
+	return BufFileOpenShared(set, name, O_RDONLY);
+#else
+	return BufFileOpenFileSet(&set->fs, name, O_RDONLY, false);
+#endif
+}
+
+static inline void
+vego_compat_export_file(BufFile *file)
+{
+#if PG_VERSION_NUM < 150000
+	BufFileExportShared(file);
+#else
+	BufFileExportFileSet(file);
 #endif
 }
 

@@ -48,10 +48,10 @@
 /* To open the index and prepare the query. */
 #define START_OPERATORS 8000
 
-/* To read a node under pin and lock. */
+/* To look at a node, its links and its place among candidates. */
 #define EXPAND_OPERATORS 160
 
-/* To fetch a row from the heap, beside the distance. */
+/* To fetch a row from the heap, or its vector from the index. */
 #define ROW_OPERATORS 200
 
 /* Of the links of an expanded node, this share leads to nodes not yet met. */
@@ -114,16 +114,6 @@ rows_of(const IndexOptInfo *index)
 	return Max(index->tuples, 1);
 }
 
-/* The price of a row's exact distance, as the planner takes it everywhere. */
-static double
-distance_operators(PlannerInfo *root, Node *distance)
-{
-	QualCost	cost;
-
-	cost_qual_eval_node(&cost, distance, root);
-	return cpu_operator_cost > 0 ? cost.per_tuple / cpu_operator_cost : 0;
-}
-
 static int
 dims_of(Relation rel)
 {
@@ -132,6 +122,21 @@ dims_of(Relation rel)
 
 	getBaseTypeAndTypmod(column->atttypid, &typmod);
 	return Max(typmod, 1);
+}
+
+/*
+ * A row's exact distance, as the planner takes it everywhere, or from a vector
+ * in the index, where there is no TOAST.
+ */
+static double
+distance_operators(PlannerInfo *root, Node *distance, Relation rel)
+{
+	QualCost	cost;
+
+	if (vego_options_exact(rel) != VEGO_EXACT_OFF)
+		return ROW_OPERATORS + dims_of(rel) / 4;
+	cost_qual_eval_node(&cost, distance, root);
+	return cpu_operator_cost > 0 ? cost.per_tuple / cpu_operator_cost : 0;
 }
 
 static Prices
@@ -150,7 +155,7 @@ prices_of(PlannerInfo *root, IndexPath *path)
 	prices.score = SCORE_OPERATORS + bytes / SCORE_BYTES_AN_OPERATOR + cold;
 	prices.flat_score = FLAT_OPERATORS + bytes / FLAT_BYTES_AN_OPERATOR;
 	prices.row = ROW_OPERATORS +
-		distance_operators(root, linitial(path->indexorderbys));
+		distance_operators(root, linitial(path->indexorderbys), rel);
 	index_close(rel, NoLock);
 	return prices;
 }

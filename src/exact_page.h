@@ -38,8 +38,8 @@ StaticAssertDecl(sizeof(VegoExactHead) == 12, "no padding on disk");
 #define VEGO_EXACT_PAGE_ROOM \
 	((int) MAXALIGN_DOWN(VEGO_PAGE_ROOM - sizeof(ItemIdData)))
 
-/* A piece that is not the last of a vector is not smaller than this. */
-#define VEGO_EXACT_LEAST_PIECE (BLCKSZ / 8)
+/* Less than this is not taken from a page for a part of a vector. */
+#define VEGO_EXACT_LEAST_PIECE (BLCKSZ / 4)
 
 /* Bytes in front of a piece's own. */
 static inline int

@@ -266,100 +266,117 @@ vego_half_from_text(const char *text)
 	return read_number(text, &half_precision);
 }
 
-/* Writes a number of at least one digit; returns how many it has. */
-static int
-write_digits(unsigned number, char *text)
-{
-	char		reversed[10];
-	int			count = 0;
+static const unsigned ones[] = {1, 10, 100, 1000, 10000, 100000, 1000000,
+10000000, 100000000};
 
-	do
-		reversed[count++] = (char) ('0' + number % 10);
-	while ((number /= 10) != 0);
-	for (int i = 0; i < count; i++)
-		text[i] = reversed[count - 1 - i];
+/* Writes four digits, in any case. */
+static inline void
+write_four_digits(unsigned number, char *text)
+{
+	unsigned	high = number / 100;
+	unsigned	low = number % 100;
+
+	text[0] = (char) ('0' + high / 10);
+	text[1] = (char) ('0' + high % 10);
+	text[2] = (char) ('0' + low / 10);
+	text[3] = (char) ('0' + low % 10);
+}
+
+/*
+ * Writes the last `count` digits of a number, at most eight, zeros in front
+ * included; returns the end.  May write eight bytes: without branches.
+ */
+static inline char *
+write_digits(unsigned number, int count, char *text)
+{
+	unsigned	aligned = number * ones[8 - count];
+
+	write_four_digits(aligned / 10000, text);
+	write_four_digits(aligned % 10000, text + 4);
+	return text + count;
+}
+
+static inline int
+count_digits(unsigned number)
+{
+	int			count = 1;
+
+	while (number >= ones[count])
+		count++;
 	return count;
 }
 
-/* Writes digits / 10^places, which ends in no zero. */
-static int
-write_decimal(unsigned number, int places, char *text)
+/* Below 0.0001: number / 10^places as d.ddde-0x; returns the end. */
+static char *
+write_scientific(unsigned number, int places, char *text)
 {
-	char		digits[10];
-	int			count = write_digits(number, digits);
-	int			exponent = count - 1 - places;
-	char	   *p = text;
+	int			count = count_digits(number);
+	unsigned	first = number / ones[count - 1];
 
-	if (exponent < -4)
-	{
-		*p++ = digits[0];
-		if (count > 1)
-			*p++ = '.';
-		memcpy(p, digits + 1, (size_t) (count - 1));
-		p += count - 1;
-		*p++ = 'e';
-		*p++ = '-';
-		*p++ = '0';
-		return (int) (p - text) + write_digits((unsigned) -exponent, p);
-	}
-	if (count <= places)
-	{
-		*p++ = '0';
-		*p++ = '.';
-		memset(p, '0', (size_t) (places - count));
-		p += places - count;
-		memcpy(p, digits, (size_t) count);
-	}
-	else
-	{
-		int			whole = count - places;
-
-		memcpy(p, digits, (size_t) whole);
-		p[whole] = '.';
-		memcpy(p + whole + 1, digits + whole, (size_t) places);
-		p++;
-	}
-	return (int) (p - text) + count;
+	text = write_digits(first, 1, text);
+	if (count > 1)
+		*text++ = '.';
+	text = write_digits(number - first * ones[count - 1], count - 1, text);
+	*text++ = 'e';
+	*text++ = '-';
+	return write_digits((unsigned) (places + 1 - count), 2, text);
 }
 
 /*
  * What reads back as a half lies between the midpoints to its neighbours, or
- * on one when its last bit is 0.  Between them is a number of p decimal places
- * for some p <= 8, since they are at least 2^-24 apart; the first p gives the
- * shortest text.  All products below have fewer bits than a double.
+ * on one when its last bit is 0.  Halves of one exponent are a unit apart, so
+ * that many decimal places are always enough; as long as one place less will
+ * do, the text gets shorter.
  *
- * Below a power of two neighbours are nearer than above it: there the nearest
- * number of p places may be out and the next one in.
+ * All is counted in quarters of that unit, size of them, each 2^-shift.  Then
+ * number / 10^places lies error / 10^places quarters above the half, and the
+ * midpoints two quarters away, but below a power of two only one.  No integer
+ * that is not itself a half is that near to one, so places remain.
  */
 int
 vego_half_to_text(VegoHalf half, char *text)
 {
-	VegoHalf	positive = half & ~VEGO_HALF_SIGN;
-	double		value = vego_half_to_float(positive);
-	int			sign = 0;
-	double		low;
-	double		high;
-	double		scale = 1;
+	/* for each exponent, the places that no unit is too small for */
+	static const int enough[32] = {8, 8, 8, 7, 7, 7, 6, 6, 6, 6, 5, 5, 5, 4, 4,
+	4, 3, 3, 3, 3, 2, 2, 2, 1, 1};
+	int			exponent = half >> 10 & 31;
+	int			fraction = half & 0x3FF;
+	int64_t		size = 4 * (exponent > 0 ? 1024 + fraction : fraction);
+	int			shift = 27 - (exponent > 0 ? exponent : 1);
+	int64_t		quarters_below = fraction == 0 && exponent > 1 ? 1 : 2;
+	int64_t		tie_allowed = (half & 1) == 0;
+	char	   *end = text + (half >> 15);
+	unsigned	whole;
+	unsigned	shortest = 0;
+	int			places;
 
-	if (half != positive)
-		text[sign++] = '-';
-	if (value == (unsigned) value)
-		return sign + write_digits((unsigned) value, text + sign);
+	*text = '-';
+	whole = (unsigned) (shift < 2 ? size << (2 - shift) >> 2 : size >> shift);
+	if (shift <= 2 || size == (int64_t) whole << shift)
+		return (int) (write_digits(whole, count_digits(whole), end) - text);
 
-	low = midpoint_above(positive - 1);
-	high = midpoint_above(positive);
-	for (int places = 1;; places++)
+	for (places = enough[exponent]; places > 0; places--)
 	{
-		unsigned	number;
-		double		excess;
+		int64_t		one = ones[places];
+		int64_t		scaled = size * one;
+		int64_t		number = (scaled + (INT64_C(1) << (shift - 1))) >> shift;
+		int64_t		error = (number << shift) - scaled;
 
-		scale *= 10;
-		number = (unsigned) (value * scale + 0.5);
-		if (number < low * scale)
+		if (-error >= quarters_below * one + tie_allowed)
+		{
 			number++;
-		excess = number < value * scale ? low * scale - number :
-			number - high * scale;
-		if (excess < 0 || (excess == 0 && (half & 1) == 0))
-			return sign + write_decimal(number, places, text + sign);
+			error += INT64_C(1) << shift;
+		}
+		if (error >= 2 * one + tie_allowed)
+			break;
+		shortest = (unsigned) number;
 	}
+	places++;
+
+	if (shortest * UINT64_C(10000) < ones[places])
+		return (int) (write_scientific(shortest, places, end) - text);
+	end = write_digits(whole, count_digits(whole), end);
+	*end++ = '.';
+	end = write_digits(shortest - whole * ones[places], places, end);
+	return (int) (end - text);
 }

@@ -124,12 +124,6 @@ vego_options_ef_search(Relation index)
 }
 
 int
-vego_options_default_ef_search(void)
-{
-	return guc_ef_search;
-}
-
-int
 vego_options_m(Relation index)
 {
 	VegoOptions *options = (VegoOptions *) index->rd_options;

@@ -25,9 +25,6 @@ extern void vego_options_init(void);
 /* The index's own ef_search, else the session's. */
 extern int	vego_options_ef_search(Relation index);
 
-/* The session's, which is all that a planner gets to see without a lock. */
-extern int	vego_options_default_ef_search(void);
-
 /* As given, or 0 for automatic. */
 extern int	vego_options_m(Relation index);
 extern int	vego_options_ef_construction(Relation index);

@@ -35,11 +35,15 @@
 /* A reference is a segment's number, from 1, and a place in it. */
 #define REFERENCE_SHIFT 48
 
+/* The task of looking at which segments there are, and no more. */
+#define TASK_LOOK (-1)
+
 /* In the table of contents of the parallel context. */
 enum
 {
 	KEY_SHARED = 1,
 	KEY_NOTICE,
+	KEY_FILES,
 	KEY_SCAN,
 	KEY_QUERY,
 	KEY_BUFFER_USAGE,
@@ -94,6 +98,7 @@ struct VegoTeam
 	Relation	index;
 	Shared	   *shared;
 	void	   *notice;
+	SharedFileSet *files;
 	ParallelTableScanDesc scan;
 	BufferUsage *buffer_usage;
 	WalUsage   *wal_usage;
@@ -182,10 +187,30 @@ set_segment(VegoTeam *team, int i, dsm_segment *dsm)
 	segment->array_count = 0;
 }
 
-/* Segments that hold no arrays go when there is need of a new one. */
+/* Lets workers begin with a task, the last one being finished. */
+static void
+publish(VegoTeam *team, int task)
+{
+	Shared	   *shared = team->shared;
+
+	shared->task = task;
+	pg_atomic_write_u32(&shared->next, 0);
+	SpinLockAcquire(&shared->mutex);
+	shared->finished = 0;
+	shared->number++;
+	SpinLockRelease(&shared->mutex);
+	ConditionVariableBroadcast(&shared->changed);
+}
+
+/*
+ * Segments that hold no arrays go when there is need of a new one.  Their memory
+ * is free when workers have let go of them as well.
+ */
 static void
 drop_empty_segments(VegoTeam *team)
 {
+	bool		dropped = false;
+
 	for (int i = 0; i < MOST_SEGMENTS; i++)
 	{
 		Segment    *segment = &team->segments[i];
@@ -195,7 +220,13 @@ drop_empty_segments(VegoTeam *team)
 			dsm_detach(segment->dsm);
 			set_segment(team, i, NULL);
 			team->shared->segments[i] = DSM_HANDLE_INVALID;
+			dropped = true;
 		}
+	}
+	if (dropped && vego_team_works(team))
+	{
+		publish(team, TASK_LOOK);
+		vego_team_wait(team);
 	}
 }
 
@@ -354,6 +385,12 @@ vego_team_size(const VegoTeam *team)
 	return team->shared->workers + 1;
 }
 
+int
+vego_team_planned_size(const VegoTeam *team)
+{
+	return team->context->nworkers + 1;
+}
+
 /*
  * A range is a part of what is left, so that ranges are few and yet all end at
  * about the same time.
@@ -407,21 +444,6 @@ vego_team_wait(VegoTeam *team)
 	ConditionVariableCancelSleep();
 }
 
-/* Lets workers begin with a task, the last one being finished. */
-static void
-publish(VegoTeam *team, int task)
-{
-	Shared	   *shared = team->shared;
-
-	shared->task = task;
-	pg_atomic_write_u32(&shared->next, 0);
-	SpinLockAcquire(&shared->mutex);
-	shared->finished = 0;
-	shared->number++;
-	SpinLockRelease(&shared->mutex);
-	ConditionVariableBroadcast(&shared->changed);
-}
-
 void
 vego_team_share(VegoTeam *team, int task, const void *order, Size bytes,
 				uint32 units, uint32 least)
@@ -429,7 +451,8 @@ vego_team_share(VegoTeam *team, int task, const void *order, Size bytes,
 	Shared	   *shared = team->shared;
 
 	Assert(bytes <= VEGO_ORDER_BYTES && vego_team_works(team));
-	memcpy(shared->order, order, bytes);
+	if (bytes > 0)
+		memcpy(shared->order, order, bytes);
 	shared->units = units;
 	shared->least = least;
 	publish(team, task);
@@ -460,8 +483,9 @@ attach_segments(VegoTeam *team)
 	}
 }
 
-int
-vego_team_next_task(VegoTeam *team)
+/* Says that the last task is finished, and waits for the next one. */
+static int
+await_task(VegoTeam *team)
 {
 	Shared	   *shared = team->shared;
 	bool		all_finished;
@@ -489,6 +513,16 @@ vego_team_next_task(VegoTeam *team)
 	return shared->task;
 }
 
+int
+vego_team_next_task(VegoTeam *team)
+{
+	int			task;
+
+	do
+		task = await_task(team);
+	while (task == TASK_LOOK);
+	return task;
+}
 
 const void *
 vego_team_order(const VegoTeam *team)
@@ -558,6 +592,8 @@ place_all(VegoTeam *team, Size notice, bool concurrent)
 	pg_atomic_init_u32(&shared->next, 0);
 	team->shared = shared;
 	team->notice = place(context, KEY_NOTICE, notice);
+	team->files = place(context, KEY_FILES, sizeof(SharedFileSet));
+	SharedFileSetInit(team->files, context->seg);
 	team->scan = place(context, KEY_SCAN, scan);
 	table_parallelscan_initialize(team->heap, team->scan, team->snapshot);
 	team->buffer_usage = place(context, KEY_BUFFER_USAGE,
@@ -593,6 +629,7 @@ vego_team_plan(Relation heap, Relation index, bool concurrent,
 
 	estimate(context, sizeof(Shared));
 	estimate(context, notice);
+	estimate(context, sizeof(SharedFileSet));
 	estimate(context, table_parallelscan_estimate(heap, team->snapshot));
 	estimate(context, mul_size(sizeof(BufferUsage), workers));
 	estimate(context, mul_size(sizeof(WalUsage), workers));
@@ -658,6 +695,8 @@ vego_team_join(dsm_segment *segment, shm_toc *toc)
 
 	team->shared = shared;
 	team->notice = shm_toc_lookup(toc, KEY_NOTICE, false);
+	team->files = shm_toc_lookup(toc, KEY_FILES, false);
+	SharedFileSetAttach(team->files, segment);
 	team->scan = shm_toc_lookup(toc, KEY_SCAN, false);
 	team->buffer_usage = shm_toc_lookup(toc, KEY_BUFFER_USAGE, false);
 	team->wal_usage = shm_toc_lookup(toc, KEY_WAL_USAGE, false);
@@ -682,6 +721,12 @@ void *
 vego_team_notice(const VegoTeam *team)
 {
 	return team->notice;
+}
+
+SharedFileSet *
+vego_team_files(const VegoTeam *team)
+{
+	return team->files;
 }
 
 Relation

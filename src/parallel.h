@@ -20,6 +20,7 @@
 
 #include "access/parallel.h"
 #include "access/tableam.h"
+#include "storage/sharedfileset.h"
 #include "utils/rel.h"
 
 typedef struct VegoTeam VegoTeam;
@@ -59,6 +60,9 @@ extern bool vego_team_works(const VegoTeam *team);
 
 /* Members that may be at work, the leader being one. */
 extern int	vego_team_size(const VegoTeam *team);
+
+/* The same, as planned before workers are started. */
+extern int	vego_team_planned_size(const VegoTeam *team);
 
 /*
  * Memory for an array.  Where there is none to share, the team works no more
@@ -113,6 +117,8 @@ extern void vego_team_leave(VegoTeam *team);
 extern bool vego_team_take(VegoTeam *team, uint32 *from, uint32 *to);
 
 extern void *vego_team_notice(const VegoTeam *team);
+/* Files that one member writes and another reads; they end with the team. */
+extern SharedFileSet *vego_team_files(const VegoTeam *team);
 extern Relation vego_team_heap(const VegoTeam *team);
 extern Relation vego_team_index(const VegoTeam *team);
 extern bool vego_team_is_concurrent(const VegoTeam *team);

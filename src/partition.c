@@ -27,24 +27,33 @@
 #define DISTANCE_EXTRA 32
 
 void *
-vego_array_new(const VegoPartition *build, size_t count, size_t size)
+vego_options_array(const VegoPartitionOptions *options, size_t count,
+				   size_t size)
 {
-	const VegoPartitionOptions *options = build->options;
-
 	if (options->allocate)
 		return options->allocate(options->arg, Max(count * size, 1));
 	return vego_allocate(count, size);
 }
 
 void
-vego_array_free(const VegoPartition *build, void *array)
+vego_options_array_free(const VegoPartitionOptions *options, void *array)
 {
-	const VegoPartitionOptions *options = build->options;
-
 	if (options->allocate)
 		options->release(options->arg, array);
 	else
 		pfree(array);
+}
+
+void *
+vego_array_new(const VegoPartition *build, size_t count, size_t size)
+{
+	return vego_options_array(build->options, count, size);
+}
+
+void
+vego_array_free(const VegoPartition *build, void *array)
+{
+	vego_options_array_free(build->options, array);
 }
 
 uint64 *
@@ -116,67 +125,112 @@ compare_floats(const void *a, const void *b)
 	return fa < fb ? -1 : fa > fb;
 }
 
-/* The median norm of a few rows, of those that are not zero. */
-static double
-median_norm(const VegoPartition *build)
+double
+vego_usual_norm(const VegoRows *rows, const uint32 *subset, uint32 count)
 {
 	float		norms[255];
-	int			count = 0;
-	uint32		stride = Max(1, build->count / lengthof(norms));
+	int			found = 0;
+	uint32		stride = Max(1, count / lengthof(norms));
 
-	for (uint64 i = 0; i < build->count && count < lengthof(norms); i += stride)
+	for (uint64 i = 0; i < count && found < lengthof(norms); i += stride)
 	{
-		uint32		row = build->subset ? build->subset[i] : (uint32) i;
-		float		norm = vego_row_factors(&build->rows, row)->norm;
+		uint32		row = subset ? subset[i] : (uint32) i;
+		float		norm = vego_row_factors(rows, row)->norm;
 
 		if (norm > 0.0f)
-			norms[count++] = norm;
+			norms[found++] = norm;
 	}
-	if (count == 0)
+	if (found == 0)
 		return 1.0;
-	qsort(norms, count, sizeof(float), compare_floats);
-	return norms[count / 2];
+	qsort(norms, found, sizeof(float), compare_floats);
+	return norms[found / 2];
+}
+
+/*
+ * In blocks, distances are fp32: they must not overflow, nor must all that
+ * matters underflow because of one large row.
+ */
+double
+vego_scale(double usual_norm)
+{
+	return ldexp(1.0, -ilogb(usual_norm));
+}
+
+/* How leaves are made of so many items. */
+typedef struct LeafPlan
+{
+	int			size;			/* members to aim for */
+	int			limit;			/* and the most of them */
+	int			a_row;			/* leaves a row is in */
+	int			candidates;		/* of each */
+} LeafPlan;
+
+static LeafPlan
+plan_leaves(const VegoCoder *coder, uint64 items, int ef_construction)
+{
+	LeafPlan	plan;
+
+	/* the wider the rows, the smaller the leaf that a cache holds */
+	plan.size = (int) (LEAF_BYTES / vego_block_stride(coder->dims));
+	plan.size = Max(LEAF_SIZE / 4, Min(LEAF_SIZE, plan.size));
+	plan.limit = plan.size * LEAF_LIMIT / LEAF_SIZE;
+
+	plan.a_row = (int) rint(sqrt(ef_construction) / 2.0);
+	plan.a_row = Max(2, Min(MOST_LEAVES_A_ROW, plan.a_row));
+	if (items <= plan.limit * 3 / 4)
+		plan.a_row = 1;
+	plan.candidates = (ef_construction + plan.a_row - 1) / plan.a_row;
+	plan.candidates = Max(1, (int) Min(plan.candidates,
+									   Min(items, plan.limit) - 1));
+	return plan;
 }
 
 static void
 make_plan(VegoPartition *build)
 {
-	int			ef_construction = build->options->ef_construction;
 	uint64		n = build->item_count;
-	int			leaves;
-	int			candidates;
+	LeafPlan	leaves = plan_leaves(build->rows.coder, n,
+									 build->options->ef_construction);
 
-	/*
-	 * In blocks, distances are fp32: they must not overflow, nor must all that
-	 * matters underflow because of one large row.
-	 */
-	build->usual_norm = median_norm(build);
-	build->scale = ldexp(1.0, -ilogb(build->usual_norm));
-
-	/* the wider the rows, the smaller the leaf that a cache holds */
-	build->leaf_size = (int) (LEAF_BYTES /
-							  vego_block_stride(build->rows.coder->dims));
-	build->leaf_size = Max(LEAF_SIZE / 4, Min(LEAF_SIZE, build->leaf_size));
-	build->leaf_limit = build->leaf_size * LEAF_LIMIT / LEAF_SIZE;
-
-	leaves = (int) rint(sqrt(ef_construction) / 2.0);
-	leaves = Max(2, Min(MOST_LEAVES_A_ROW, leaves));
-	if (n <= build->leaf_limit * 3 / 4)
-		leaves = 1;
-	candidates = (ef_construction + leaves - 1) / leaves;
-	candidates = (int) Min(candidates, Min(n, build->leaf_limit) - 1);
-	build->leaves_a_row = leaves;
-	build->candidates_a_leaf = Max(1, candidates);
+	build->usual_norm = vego_usual_norm(&build->rows, build->subset,
+										build->count);
+	build->scale = vego_scale(build->usual_norm);
+	build->leaf_size = leaves.size;
+	build->leaf_limit = leaves.limit;
+	build->leaves_a_row = leaves.a_row;
+	build->candidates_a_leaf = leaves.candidates;
 
 	/* what to aim for; growing them settles how many there are */
-	build->cell_count = (uint32) ((n * leaves + build->leaf_size - 1) /
-								  build->leaf_size);
+	build->cell_count = (uint32) ((n * leaves.a_row + leaves.size - 1) /
+								  leaves.size);
 	build->group_count = (build->cell_count + VEGO_GROUP_LEAVES - 1) /
 		VEGO_GROUP_LEAVES;
 	build->group_count = Min(build->group_count, VEGO_MOST_GROUPS);
 	build->widest = vego_columns_padded(Max(Max(build->leaf_limit,
 												VEGO_MOST_GROUP_LEAVES),
 											build->group_count));
+}
+
+Size
+vego_partition_memory(const VegoCoder *coder, uint32 count,
+					  const VegoPartitionOptions *options)
+{
+	LeafPlan	leaves = plan_leaves(coder, count, options->ef_construction);
+	Size		m = options->m;
+	Size		l = leaves.a_row;
+	Size		in_choose_links = 5 + 10 * l + 4 * l * leaves.candidates +
+		8 * m;
+	Size		in_link_back = 22 + 24 * m;
+	Size		of_copies = 8;
+	Size		vector = vego_block_stride(coder->dims) + sizeof(VegoBlockRow);
+	Size		leaf_vectors = 2 * Min(count, leaves.limit);
+	Size		other = VEGO_BLOCK_ROWS * leaves.limit * 2 * sizeof(int32);
+
+	if (leaves.a_row > 1)
+		other += vego_partition_range_bytes(coder);
+	other += leaf_vectors * vector;
+	return count * (Max(in_choose_links, in_link_back) + of_copies) +
+		Max(options->processes, 1) * other;
 }
 
 /* ----------------------------------------------------------------
@@ -331,7 +385,8 @@ vego_partition_build(const VegoRows *rows, const uint32 *subset, uint32 count,
 		make_links(&build, &work, result);
 
 		vego_work_phase(&work, VEGO_PHASE_ATTACH, count);
-		build.level.entry = find_node(&build.level, entry);
+		if (entry != VEGO_NO_NODE)
+			build.level.entry = find_node(&build.level, entry);
 		vego_partition_attach(&build, &work);
 		MemoryContextSwitchTo(result);
 	}

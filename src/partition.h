@@ -103,6 +103,7 @@ typedef struct VegoPartitionOptions
 									 * links: leaves a row times candidates a
 									 * leaf */
 	uint32		seed;
+	int			processes;		/* that may run stages, for what they need */
 
 	/* called between units of work of a few milliseconds, done out of total */
 	void		(*progress) (void *arg, int phase, int64 done, int64 total);
@@ -125,7 +126,17 @@ typedef struct VegoPartitionOptions
 						struct VegoWork *work, uint32 units);
 
 	void	   *arg;			/* of all these */
+
+	/*
+	 * When rows are in other levels as well, and the levels will be merged
+	 * (shards.h): for each row how many binding links its node may have, and
+	 * whether it is bound elsewhere.  Otherwise NULL.
+	 */
+	const uint8 *bonds;
 } VegoPartitionOptions;
+
+#define VEGO_BOND_LIMIT 0x7F	/* mask of the most binding links */
+#define VEGO_BOUND_ELSEWHERE 0x80
 
 /* Phases reported to the callback. */
 #define VEGO_PHASE_PARTITION 0
@@ -134,12 +145,29 @@ typedef struct VegoPartitionOptions
 #define VEGO_PHASE_BACK_LINKS 3
 #define VEGO_PHASE_ATTACH 4
 
+/* Arrays where the options put them. */
+extern void *vego_options_array(const VegoPartitionOptions *options,
+								size_t count, size_t size);
+extern void vego_options_array_free(const VegoPartitionOptions *options,
+									void *array);
+
+/*
+ * Bytes that vego_partition_build needs at its peak for so many rows, beside
+ * the rows themselves: the table above, with copies, and what does not grow
+ * with them.
+ */
+extern Size vego_partition_memory(const VegoCoder *coder, uint32 count,
+								  const VegoPartitionOptions *options);
+
 /*
  * Builds the level over the given rows (rows 0 .. count - 1 when subset is
  * NULL); entry is one of these rows, and it is an error if it is not.
  *
  * Every node has exactly one binding in-link, except the entry node, and
- * following links from the entry node reaches every node.
+ * following links from the entry node reaches every node.  When some rows are
+ * bound elsewhere these have none, and are where the tree begins: entry is then
+ * VEGO_NO_NODE.  Each of those that are not bound elsewhere must be allowed a
+ * binding link.
  *
  * The arrays of the level are the caller's: from options->allocate, or palloc'd
  * in the current memory context.  Work space is freed.  Deterministic for a

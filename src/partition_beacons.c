@@ -18,15 +18,11 @@
 #include "partition_stages.h"
 
 /*
- * Beacons an item may choose from, how many it considers for each of m, and by
- * what factor another one must have more in common with a beacon to hide it.
+ * Beacons an item considers for each of m, and by what factor another one must
+ * have more in common with a beacon to hide it.
  */
-#define MOST_BEACONS 2048
 #define CONSIDERED 2
 #define SLACK 1.2
-
-/* Norms above the median by less than this factor make no beacon. */
-#define BEACON_NORM 1.05
 
 void
 vego_partition_find_beacons(VegoPartition *build, VegoWork *work)
@@ -40,12 +36,12 @@ vego_partition_find_beacons(VegoPartition *build, VegoWork *work)
 		uint32		row = build->items[p];
 		float		norm = vego_row_factors(&build->rows, row)->norm;
 
-		if (norm > build->usual_norm * BEACON_NORM)
+		if (norm > build->usual_norm * VEGO_BEACON_NORM)
 			keys[count++] = vego_key(norm, p);
 		vego_advance(work, 0, VEGO_LONE_DISTANCE);
 	}
 	vego_keys_sort(keys, count);
-	build->beacon_count = Min(count, Min(MOST_BEACONS, build->leaf_limit));
+	build->beacon_count = Min(count, Min(VEGO_MOST_BEACONS, build->leaf_limit));
 	build->beacons = vego_array_new(build, build->beacon_count, sizeof(uint32));
 	for (int i = 0; i < build->beacon_count; i++)
 		build->beacons[i] = vego_key_id(keys[count - 1 - i]);

@@ -5,6 +5,10 @@
  * Binding links form a tree from the entry (src/README, section 12).  A walk
  * from the entry, breadth first, makes the links binding by which it first
  * reaches nodes; whom it misses is attached, and the walk goes on from there.
+ *
+ * In a shard of a larger level (VegoPartitionOptions.bonds) the walk begins at
+ * all nodes that are bound elsewhere, and nodes may have fewer binding links
+ * than links.
  */
 #include "postgres.h"
 
@@ -22,11 +26,13 @@ typedef struct Walk
 	const VegoPartition *build;
 	VegoWork   *work;
 	uint8	   *states;
-	uint32	   *queue;
+	uint32	   *queue;			/* nodes reached, in this order */
 	uint32		queued;
+	uint32		first;			/* where the last walk began */
+	uint32		spare;			/* before it nobody in the queue can bind */
 	uint32	   *before;			/* when not NULL: for each node a node at or
 								 * before it, in circular order, all between
-								 * being full */
+								 * being unable to bind */
 } Walk;
 
 /* The link of a node that may give way, the last that is not binding, or -1. */
@@ -48,10 +54,35 @@ can_take_link(const VegoLevel *level, uint32 node)
 		replaceable_link(level, node) >= 0;
 }
 
+/* Binding links the node may have. */
+static int
+binding_limit(const VegoPartition *build, uint32 node)
+{
+	const VegoLevel *level = &build->level;
+	const uint8 *bonds = build->options->bonds;
+
+	if (bonds == NULL)
+		return level->capacity;
+	return Min(bonds[level->rows[node]] & VEGO_BOND_LIMIT, level->capacity);
+}
+
+/* Can the node take a binding link? */
+static bool
+can_bind(const VegoPartition *build, uint32 node)
+{
+	const VegoLevel *level = &build->level;
+	const VegoLink *links = level->links + (size_t) node * level->capacity;
+	int			binding = 0;
+
+	for (int i = 0; i < level->degrees[node]; i++)
+		binding += vego_link_is_binding(links[i]);
+	return binding < binding_limit(build, node);
+}
+
 /*
  * Adds a link, in order of distance, in place of a link that is not binding
- * where there is no room.  All that a reached node links to has been reached,
- * otherwise than by a link that is not binding, so that is never missed.
+ * where there is no room.  Such a link reaches nobody that would not be reached
+ * or attached without it.
  */
 static void
 add_link(const VegoPartition *build, uint32 node, VegoLink link)
@@ -79,54 +110,125 @@ add_link(const VegoPartition *build, uint32 node, VegoLink link)
 	level->degrees[node] = degree + 1;
 }
 
-/*
- * Walks from a node over nodes not reached yet.  Returns the first node met
- * that an earlier walk reached and that can take a link, or VEGO_NO_NODE.
- */
-static uint32
-walk_from(Walk *walk, uint32 start)
+static void
+reach(Walk *walk, uint32 node)
+{
+	walk->states[node] = NODE_REACHED_NOW;
+	walk->queue[walk->queued++] = node;
+}
+
+/* Makes links of a node binding that lead to nodes not reached yet. */
+static void
+bind_targets(Walk *walk, uint32 node)
 {
 	const VegoLevel *level = &walk->build->level;
-	uint32		first = walk->queued;
+	VegoLink   *links = level->links + (size_t) node * level->capacity;
+	int			room = binding_limit(walk->build, node);
+
+	for (int i = 0; i < level->degrees[node] && room > 0; i++)
+	{
+		uint32		target = vego_link_id(links[i]);
+
+		if (walk->states[target] == NODE_UNREACHED)
+		{
+			links[i] |= VEGO_LINK_BINDING;
+			reach(walk, target);
+			room--;
+		}
+	}
+}
+
+/* The first node that this one links to, reached by an earlier walk, that can
+ * bind, or VEGO_NO_NODE. */
+static uint32
+find_host(const Walk *walk, uint32 node)
+{
+	const VegoLevel *level = &walk->build->level;
+	const VegoLink *links = level->links + (size_t) node * level->capacity;
+
+	for (int i = 0; i < level->degrees[node]; i++)
+	{
+		uint32		target = vego_link_id(links[i]);
+
+		if (walk->states[target] == NODE_REACHED &&
+			can_bind(walk->build, target))
+			return target;
+	}
+	return VEGO_NO_NODE;
+}
+
+/*
+ * Goes on from the nodes queued from walk->first on, over nodes not reached
+ * yet.  Returns the first node met that could be their host, or VEGO_NO_NODE.
+ */
+static uint32
+walk_on(Walk *walk)
+{
 	uint32		host = VEGO_NO_NODE;
 
-	walk->states[start] = NODE_REACHED_NOW;
-	walk->queue[walk->queued++] = start;
-	for (uint32 next = first; next < walk->queued; next++)
+	for (uint32 next = walk->first; next < walk->queued; next++)
 	{
 		uint32		node = walk->queue[next];
-		VegoLink   *links = level->links + (size_t) node * level->capacity;
 
-		for (int i = 0; i < level->degrees[node]; i++)
-		{
-			uint32		target = vego_link_id(links[i]);
-
-			if (walk->states[target] == NODE_UNREACHED)
-			{
-				links[i] |= VEGO_LINK_BINDING;
-				walk->states[target] = NODE_REACHED_NOW;
-				walk->queue[walk->queued++] = target;
-			}
-			else if (walk->states[target] == NODE_REACHED &&
-					 host == VEGO_NO_NODE && can_take_link(level, target))
-				host = target;
-		}
+		bind_targets(walk, node);
+		if (host == VEGO_NO_NODE)
+			host = find_host(walk, node);
 		vego_advance(walk->work, 1, 1);
 	}
-	for (uint32 i = first; i < walk->queued; i++)
+	for (uint32 i = walk->first; i < walk->queued; i++)
 		walk->states[walk->queue[i]] = NODE_REACHED;
 	return host;
 }
 
+static uint32
+walk_from(Walk *walk, uint32 start)
+{
+	walk->first = walk->queued;
+	reach(walk, start);
+	return walk_on(walk);
+}
+
 /*
- * The nearest node before this one, in circular order, that can take a link.
- * All nodes between the entry and this one have been reached.
+ * Walks from where the tree begins: from all nodes bound elsewhere, or else
+ * from the entry.  Returns one of them.
  */
 static uint32
-host_before(Walk *walk, uint32 node)
+walk_from_roots(Walk *walk)
 {
-	const VegoLevel *level = &walk->build->level;
-	uint32		n = level->count;
+	const VegoPartition *build = walk->build;
+	const VegoLevel *level = &build->level;
+	const uint8 *bonds = build->options->bonds;
+
+	for (uint32 node = 0; bonds && node < level->count; node++)
+	{
+		if (!(bonds[level->rows[node]] & VEGO_BOUND_ELSEWHERE))
+			continue;
+		if (binding_limit(build, node) > 0)
+			reach(walk, node);
+		else
+			walk->states[node] = NODE_REACHED;	/* nothing hangs on it */
+	}
+	if (walk->queued == 0)
+		reach(walk, level->entry);
+	walk_on(walk);
+	return walk->queue[0];
+}
+
+/*
+ * A node that can bind and that earlier walks have reached: the nearest before
+ * this one, in circular order, but not before the start, between which and this
+ * one all have been reached; or else the first in the queue.
+ *
+ * There is one.  Nodes in the queue, those of the last walk aside, may have one
+ * binding link each at least, and all of these are bound by one of them, but
+ * for the roots.
+ */
+static uint32
+host_before(Walk *walk, uint32 start, uint32 node)
+{
+	const VegoPartition *build = walk->build;
+	uint32		n = build->level.count;
+	uint32		distance = (node + n - start) % n;
 	uint32		host;
 
 	if (walk->before == NULL)
@@ -136,26 +238,29 @@ host_before(Walk *walk, uint32 node)
 			walk->before[i] = i;
 	}
 
-	/* a full node stays full, so it is passed over for good */
+	/* who cannot bind now never can, so it is passed over for good */
 	host = (node + n - 1) % n;
-	for (;;)
+	while ((node + n - host) % n <= distance && host != node)
 	{
 		uint32		before = walk->before[host];
 
 		if (before == host)
 		{
-			if (can_take_link(level, host))
-				break;
+			if (can_bind(build, host))
+				return host;
 			before = walk->before[host] = (host + n - 1) % n;
 		}
 		walk->before[host] = walk->before[before];
 		host = walk->before[host];
 	}
-	return host;
+	while (!can_bind(build, walk->queue[walk->spare]))
+		walk->spare++;
+	Assert(walk->spare < walk->first);
+	return walk->queue[walk->spare];
 }
 
 /*
- * Gives every node but the entry one binding in-link.  Nodes that links do not
+ * Gives every node but the roots one binding in-link.  Nodes that links do not
  * reach are attached to one that they lead to, or else to one next to them in
  * leaf order.
  */
@@ -164,13 +269,14 @@ vego_partition_attach(const VegoPartition *build, VegoWork *work)
 {
 	const VegoLevel *level = &build->level;
 	Walk		walk = {.build = build,.work = work};
+	uint32		start;
 
 	walk.states = vego_allocate_zero(level->count, sizeof(uint8));
 	walk.queue = vego_allocate(level->count, sizeof(uint32));
-	walk_from(&walk, level->entry);
+	start = walk_from_roots(&walk);
 	for (uint32 i = 1; i < level->count; i++)
 	{
-		uint32		node = (level->entry + i) % level->count;
+		uint32		node = (start + i) % level->count;
 		uint32		host;
 
 		if (walk.states[node] != NODE_UNREACHED)
@@ -178,7 +284,7 @@ vego_partition_attach(const VegoPartition *build, VegoWork *work)
 		host = walk_from(&walk, node);
 		if (host == VEGO_NO_NODE)
 		{
-			host = host_before(&walk, node);
+			host = host_before(&walk, start, node);
 			if (can_take_link(level, node))
 				add_link(build, node, host);
 		}

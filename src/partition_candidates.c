@@ -112,13 +112,14 @@ void
 vego_partition_find_candidates(const VegoPartition *build, VegoWork *work,
 							   uint32 from, uint32 to)
 {
-	uint32	   *rows = vego_allocate(build->leaf_limit, sizeof(uint32));
+	int			most = (int) Min(build->leaf_limit, build->item_count);
+	uint32	   *rows = vego_allocate(most, sizeof(uint32));
 	float	   *values = vego_allocate(build->rows.coder->dims, sizeof(float));
 	VegoPanel	panel;
 	VegoColumns columns;
 
-	vego_panel_init(&panel, &work->blocks, build->leaf_limit);
-	vego_columns_init(&columns, &work->blocks, build->leaf_limit);
+	vego_panel_init(&panel, &work->blocks, most);
+	vego_columns_init(&columns, &work->blocks, most);
 	for (uint32 leaf = from; leaf < to; leaf++)
 	{
 		uint64		start = build->leaf_start[leaf];

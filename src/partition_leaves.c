@@ -280,12 +280,27 @@ typedef struct Range
 	uint64	   *starts;
 } Range;
 
+static int
+range_room(size_t stride)
+{
+	return (int) Max(VEGO_BLOCK_ROWS, Min(RANGE_ROWS, RANGE_BYTES / stride));
+}
+
+Size
+vego_partition_range_bytes(const VegoCoder *coder)
+{
+	size_t		stride = vego_block_stride(coder->dims);
+	size_t		extra = sizeof(VegoBlockRow) + sizeof(uint32) +
+		GROUP_PROBES * (sizeof(int) + sizeof(uint64));
+
+	return range_room(stride) * (stride + extra);
+}
+
 static void
 range_init(Range *range, const VegoPartition *build, const VegoBlocks *blocks)
 {
 	int			groups = build->group_count;
-	int			room = (int) Max(VEGO_BLOCK_ROWS,
-								 Min(RANGE_ROWS, RANGE_BYTES / blocks->stride));
+	int			room = range_room(blocks->stride);
 
 	range->room = room;
 	range->probes = Min(groups, GROUP_PROBES);

@@ -67,34 +67,77 @@ distance_unit(const VegoPartition *build)
 }
 
 /*
- * Applies the rule to keys of positions, nearest first; returns how many
- * remain, at the front.
+ * Scratch for one item.  There are two of them: while an item chooses, what the
+ * next one will read is on its way from memory.
  */
-static int
-select_keys(const VegoPartition *build, uint64 *keys, int count, int limit,
-			VegoCandidate *candidates)
+typedef struct Lists
+{
+	uint64	   *leaf;			/* candidates of one leaf */
+	uint64	   *merged;
+	uint64	   *keys;			/* of positions, nearest first */
+	int			count;
+	VegoCandidate *candidates;	/* the same */
+} Lists;
+
+static void
+lists_init(Lists *lists, int most)
+{
+	lists->leaf = vego_allocate(most, sizeof(uint64));
+	lists->merged = vego_allocate(most, sizeof(uint64));
+	lists->keys = vego_allocate(most, sizeof(uint64));
+	lists->candidates = vego_allocate(most, sizeof(VegoCandidate));
+}
+
+static void
+lists_free(Lists *lists)
+{
+	pfree(lists->leaf);
+	pfree(lists->merged);
+	pfree(lists->keys);
+	pfree(lists->candidates);
+}
+
+static void
+prefetch_row(const VegoPartition *build, uint32 row)
+{
+	const uint8 *code = vego_row_code(&build->rows, row);
+	int			near_bytes = Min(build->rows.coder->code_bytes, 256);
+
+	for (int at = 0; at < near_bytes; at += 64)
+		__builtin_prefetch(code + at);
+	__builtin_prefetch(vego_row_factors(&build->rows, row));
+}
+
+/* Makes candidates of keys. */
+static void
+fill_candidates(const VegoPartition *build, Lists *lists)
 {
 	double		unscale = 1.0 / distance_unit(build);
-	int			near_bytes = Min(build->rows.coder->code_bytes, 256);
-	int			chosen;
 
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < lists->count; i++)
 	{
-		uint32		row = build->items[vego_key_id(keys[i])];
+		uint32		row = build->items[vego_key_id(lists->keys[i])];
+		VegoCandidate *candidate = &lists->candidates[i];
 
-		candidates[i].id = i;
-		candidates[i].distance = vego_key_distance(keys[i]) * unscale;
-		candidates[i].factors = vego_row_factors(&build->rows, row);
-		candidates[i].code = vego_row_code(&build->rows, row);
-		candidates[i].binding = false;
-		for (int at = 0; at < near_bytes; at += 64)
-			__builtin_prefetch(candidates[i].code + at);
-		__builtin_prefetch(candidates[i].factors);
+		candidate->id = i;
+		candidate->distance = vego_key_distance(lists->keys[i]) * unscale;
+		candidate->factors = vego_row_factors(&build->rows, row);
+		candidate->code = vego_row_code(&build->rows, row);
+		candidate->binding = false;
+		prefetch_row(build, row);
 	}
-	chosen = vego_select_neighbours(build->rows.coder, candidates, count,
-									limit);
+}
+
+/* Applies the rule; the keys of those who remain are at the front. */
+static int
+choose(const VegoPartition *build, Lists *lists, int limit)
+{
+	int			chosen = vego_select_neighbours(build->rows.coder,
+												lists->candidates,
+												lists->count, limit);
+
 	for (int i = 0; i < chosen; i++)
-		keys[i] = keys[candidates[i].id];	/* ids grow */
+		lists->keys[i] = lists->keys[lists->candidates[i].id];	/* ids grow */
 	return chosen;
 }
 
@@ -103,14 +146,15 @@ select_keys(const VegoPartition *build, uint64 *keys, int count, int limit,
  * ----------------------------------------------------------------
  */
 
-/* Scratch for one item at a time. */
-typedef struct Lists
+/* The place in the candidates of the first of an item, of its leaf j. */
+static uint64
+first_candidate(const VegoPartition *build, uint32 position, int j)
 {
-	uint64	   *leaf;			/* candidates of one leaf */
-	uint64	   *keys;			/* of all leaves, nearest first */
-	uint64	   *merged;
-	VegoCandidate *candidates;
-} Lists;
+	uint64		i = (uint64) position * build->leaves_a_row + j;
+
+	return (build->leaf_start[build->leaves[i]] + build->seats[i]) *
+		build->candidates_a_leaf;
+}
 
 /* Merges the candidates from all leaves of an item; returns how many. */
 static int
@@ -125,9 +169,9 @@ merge_candidates(const VegoPartition *build, uint32 position, Lists *lists)
 	{
 		uint64		i = (uint64) position * per_row + j;
 		uint64		start = build->leaf_start[build->leaves[i]];
-		uint64		at = (start + build->seats[i]) * per_leaf;
 		int			listed = 0;
-		const int32 *candidates = build->candidates + at;
+		const int32 *candidates = build->candidates +
+			first_candidate(build, position, j);
 		uint64	   *swap = lists->keys;
 
 		for (; listed < per_leaf && candidates[listed] != VEGO_NO_MARK;
@@ -149,17 +193,10 @@ merge_candidates(const VegoPartition *build, uint32 position, Lists *lists)
 	return count;
 }
 
-/*
- * Adds random members of the leaves of an item to its candidates; returns the
- * new count.
- *
- * In a tight cluster the nearest few are all of the cluster, and no link would
- * lead out of it.  Where items are spread evenly strangers are seldom chosen,
- * for somebody nearer is on the way to them.
- */
-static int
-add_strangers(const VegoPartition *build, uint32 position, uint64 *keys,
-			  int count)
+/* The strangers of an item: random members of its leaves. */
+static void
+pick_strangers(const VegoPartition *build, uint32 position,
+			   uint32 strangers[STRANGERS])
 {
 	int			per_row = build->leaves_a_row;
 	const uint32 *leaves = build->leaves + (uint64) position * per_row;
@@ -170,7 +207,28 @@ add_strangers(const VegoPartition *build, uint32 position, uint64 *keys,
 		uint32		leaf = leaves[i % per_row];
 		uint64		start = build->leaf_start[leaf];
 		uint64		size = build->leaf_start[leaf + 1] - start;
-		uint32		other = build->members[start + vego_random(&random) % size];
+
+		strangers[i] = build->members[start + vego_random(&random) % size];
+	}
+}
+
+/*
+ * Adds strangers to the candidates of an item; returns the new count.
+ *
+ * In a tight cluster the nearest few are all of the cluster, and no link would
+ * lead out of it.  Where items are spread evenly strangers are seldom chosen,
+ * for somebody nearer is on the way to them.
+ */
+static int
+add_strangers(const VegoPartition *build, uint32 position, uint64 *keys,
+			  int count)
+{
+	uint32		strangers[STRANGERS];
+
+	pick_strangers(build, position, strangers);
+	for (int i = 0; i < STRANGERS; i++)
+	{
+		uint32		other = strangers[i];
 		bool		known = other == position;
 		double		distance;
 
@@ -188,40 +246,70 @@ add_strangers(const VegoPartition *build, uint32 position, uint64 *keys,
 	return count;
 }
 
+/* Fetches what gather_forward will read. */
+static void
+prefetch_forward(const VegoPartition *build, uint32 position)
+{
+	uint32		strangers[STRANGERS];
+
+	for (int j = 0; j < build->leaves_a_row; j++)
+		__builtin_prefetch(build->candidates +
+						   first_candidate(build, position, j));
+	pick_strangers(build, position, strangers);
+	for (int i = 0; i < STRANGERS; i++)
+		prefetch_row(build, build->items[strangers[i]]);
+}
+
+static void
+gather_forward(const VegoPartition *build, uint32 position, Lists *lists)
+{
+	int			count = merge_candidates(build, position, lists);
+
+	lists->count = add_strangers(build, position, lists->keys, count);
+	fill_candidates(build, lists);
+}
+
+static void
+choose_forward(const VegoPartition *build, uint32 position, Lists *lists)
+{
+	size_t		m = build->options->m;
+	uint32	   *links = build->forward + position * m;
+	float	   *distances = build->forward_distances + position * m;
+	int			count = choose(build, lists, m);
+
+	build->forward_degrees[position] = count;
+	for (int i = 0; i < count; i++)
+	{
+		links[i] = vego_key_id(lists->keys[i]);
+		distances[i] = vego_key_distance(lists->keys[i]);
+	}
+}
+
 /* Lets items from .. to - 1 choose up to m links among their candidates. */
 void
 vego_partition_choose_links(const VegoPartition *build, VegoWork *work,
 							uint32 from, uint32 to)
 {
-	int			m = build->options->m;
-	int			per_leaf = build->candidates_a_leaf;
-	int			most = build->leaves_a_row * per_leaf + STRANGERS;
-	Lists		lists;
+	int			most = build->leaves_a_row * build->candidates_a_leaf +
+		STRANGERS;
+	Lists		lists[2];
 
-	lists.leaf = vego_allocate(per_leaf, sizeof(uint64));
-	lists.keys = vego_allocate(most, sizeof(uint64));
-	lists.merged = vego_allocate(most, sizeof(uint64));
-	lists.candidates = vego_allocate(most, sizeof(VegoCandidate));
-	for (uint32 p = from; p < to; p++)
+	lists_init(&lists[0], most);
+	lists_init(&lists[1], most);
+	for (uint32 p = from; p <= to; p++)
 	{
-		uint32	   *links = build->forward + (size_t) p * m;
-		float	   *distances = build->forward_distances + (size_t) p * m;
-		int			count = merge_candidates(build, p, &lists);
-
-		count = add_strangers(build, p, lists.keys, count);
-		count = select_keys(build, lists.keys, count, m, lists.candidates);
-		build->forward_degrees[p] = count;
-		for (int i = 0; i < count; i++)
+		if (p + 1 < to)
+			prefetch_forward(build, p + 1);
+		if (p < to)
+			gather_forward(build, p, &lists[p % 2]);
+		if (p > from)
 		{
-			links[i] = vego_key_id(lists.keys[i]);
-			distances[i] = vego_key_distance(lists.keys[i]);
+			choose_forward(build, p - 1, &lists[(p - 1) % 2]);
+			vego_advance(work, 1, VEGO_LONE_DISTANCE * 4.0 * most);
 		}
-		vego_advance(work, 1, VEGO_LONE_DISTANCE * 4.0 * most);
 	}
-	pfree(lists.leaf);
-	pfree(lists.keys);
-	pfree(lists.merged);
-	pfree(lists.candidates);
+	lists_free(&lists[0]);
+	lists_free(&lists[1]);
 }
 
 /* ----------------------------------------------------------------
@@ -292,6 +380,40 @@ remove_known(uint64 *keys, int count, const uint64 *known, int known_count)
 	return kept;
 }
 
+/* Those an item links to, and those who link to it. */
+static void
+gather_back(const VegoPartition *build, uint32 position, uint64 *back,
+			int back_count, Lists *lists)
+{
+	size_t		m = build->options->m;
+	int			most = MOST_BACK_LINKS * build->level.capacity;
+	int			degree = build->forward_degrees[position];
+	const uint32 *links = build->forward + position * m;
+	const float *distances = build->forward_distances + position * m;
+
+	for (int i = 0; i < degree; i++)
+		lists->leaf[i] = vego_key(distances[i], links[i]);
+	back_count = remove_known(back, back_count, lists->leaf, degree);
+	vego_keys_sort(back, back_count);
+	lists->count = merge_keys(lists->leaf, degree, back, Min(back_count, most),
+							  lists->keys);
+	fill_candidates(build, lists);
+}
+
+static void
+choose_back(const VegoPartition *build, uint32 position, Lists *lists)
+{
+	const VegoLevel *level = &build->level;
+	uint32		node = build->nodes[position];
+	VegoLink   *links = level->links + (size_t) node * level->capacity;
+	int			count = choose(build, lists,
+							   vego_partition_link_room(build, position));
+
+	level->degrees[node] = count;
+	for (int i = 0; i < count; i++)
+		links[i] = build->nodes[vego_key_id(lists->keys[i])];
+}
+
 /*
  * Lets items from .. to - 1 choose among those they link to and those who link
  * to them, and writes the links of their nodes.
@@ -300,40 +422,32 @@ void
 vego_partition_link_back(const VegoPartition *build, VegoWork *work,
 						 uint32 from, uint32 to)
 {
-	const VegoLevel *level = &build->level;
-	int			m = build->options->m;
-	int			most = MOST_BACK_LINKS * level->capacity;
+	int			most = MOST_BACK_LINKS * build->level.capacity;
 	Incoming	incoming = group_links(build, work, from, to);
-	uint64	   *own = vego_allocate(m, sizeof(uint64));
-	uint64	   *keys = vego_allocate(most + m, sizeof(uint64));
-	VegoCandidate *candidates = vego_allocate(most + m, sizeof(VegoCandidate));
+	Lists		lists[2];
 
-	for (uint32 p = from; p < to; p++)
+	lists_init(&lists[0], most + build->options->m);
+	lists_init(&lists[1], most + build->options->m);
+	for (uint32 p = from; p <= to; p++)
 	{
-		uint32		node = build->nodes[p];
-		VegoLink   *links = level->links + (size_t) node * level->capacity;
-		uint64	   *back = incoming.keys + incoming.starts[p - from];
-		int			back_count = (int) (incoming.starts[p - from + 1] -
-										incoming.starts[p - from]);
-		int			degree = build->forward_degrees[p];
-		int			count;
+		if (p < to)
+		{
+			uint64		start = incoming.starts[p - from];
 
-		for (int i = 0; i < degree; i++)
-			own[i] = vego_key(build->forward_distances[(size_t) p * m + i],
-							  build->forward[(size_t) p * m + i]);
-		back_count = remove_known(back, back_count, own, degree);
-		vego_keys_sort(back, back_count);
-		count = merge_keys(own, degree, back, Min(back_count, most), keys);
-		count = select_keys(build, keys, count,
-							vego_partition_link_room(build, p), candidates);
-		level->degrees[node] = count;
-		for (int i = 0; i < count; i++)
-			links[i] = build->nodes[vego_key_id(keys[i])];
-		vego_advance(work, 1, VEGO_LONE_DISTANCE * 4.0 * (degree + back_count));
+			gather_back(build, p, incoming.keys + start,
+						(int) (incoming.starts[p - from + 1] - start),
+						&lists[p % 2]);
+		}
+		if (p > from)
+		{
+			Lists	   *last = &lists[(p - 1) % 2];
+
+			choose_back(build, p - 1, last);
+			vego_advance(work, 1, VEGO_LONE_DISTANCE * 4.0 * last->count);
+		}
 	}
 	pfree(incoming.starts);
 	pfree(incoming.keys);
-	pfree(own);
-	pfree(keys);
-	pfree(candidates);
+	lists_free(&lists[0]);
+	lists_free(&lists[1]);
 }

@@ -141,6 +141,19 @@ typedef struct VegoWork
 	int64		unreported;		/* multiplications since the last report */
 } VegoWork;
 
+/* Norms above the median by less than this factor make no beacon. */
+#define VEGO_BEACON_NORM 1.05
+
+/* Beacons an item may choose from. */
+#define VEGO_MOST_BEACONS 2048
+
+/* The median norm of a few rows, of those that are not zero. */
+extern double vego_usual_norm(const VegoRows *rows, const uint32 *subset,
+							  uint32 count);
+
+/* The scale of blocks where norms are usually such. */
+extern double vego_scale(double usual_norm);
+
 /* Makes a process ready for stages; the plan has been made. */
 extern void vego_work_init(VegoWork *work, const VegoPartition *build);
 
@@ -244,6 +257,9 @@ extern void vego_partition_join_tree(VegoPartition *build, VegoWork *work);
 extern VegoStage vego_partition_assign_leaves;
 extern void vego_partition_fell_tree(VegoPartition *build);
 extern void vego_partition_one_leaf(VegoPartition *build);
+
+/* What assign_leaves needs that does not grow with the items. */
+extern Size vego_partition_range_bytes(const VegoCoder *coder);
 
 /* partition_order.c */
 extern void vego_partition_order_homes(VegoPartition *build, VegoWork *work);

@@ -40,9 +40,7 @@ vego_sparsevec_from_datum(Datum datum)
 				 vector->nnz < 0 ||
 				 vector->nnz > VEGO_SPARSEVEC_MAX_ELEMENTS ||
 				 size != vego_sparsevec_size(vector->nnz)))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("length of sparsevec does not match its elements")));
+		vego_type_report_length(&vego_type_sparsevec);
 	return vector;
 }
 

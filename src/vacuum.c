@@ -531,12 +531,16 @@ row_is_dead(void *arg, ItemPointer tid)
 
 /*
  * The vectors of dead rows, also of those whose nodes were never written.
- * Before any slot is free: as long as vectors may be left, dead slots are too,
- * and bring the next vacuum here.
+ * Before any slot is free, and with it what tells that there was a node.
+ *
+ * An index that is not valid yet is being made concurrently: then the callback
+ * collects TIDs of nodes, and must not hear of others.
  */
 static void
 free_vectors(VegoVacuum *vacuum)
 {
+	if (!vacuum->nodes->rel->rd_index->indisvalid)
+		return;
 	for (BlockNumber block = 0; block < vacuum->exact.size; block++)
 	{
 		if (!vego_bitmap_has(&vacuum->exact, block))
@@ -575,7 +579,6 @@ free_slots(VegoVacuum *vacuum)
 							   judge_dead, vacuum);
 		RecordFreeIndexPage(nodes->rel, block);
 	}
-	IndexFreeSpaceMapVacuum(nodes->rel);
 }
 
 IndexBulkDeleteResult *
@@ -612,9 +615,11 @@ vegobulkdelete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats,
 		replace_entry(vacuum);
 		attach_nodes(vacuum);
 		relink_nodes(vacuum);
-		free_vectors(vacuum);
-		free_slots(vacuum);
 	}
+	free_vectors(vacuum);
+	if (vacuum->dead_count > 0)
+		free_slots(vacuum);
+	IndexFreeSpaceMapVacuum(info->index);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return stats;

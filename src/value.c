@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "fmgr.h"
 #include "utils/lsyscache.h"
 
@@ -11,7 +13,14 @@
 #include "page.h"
 #include "value.h"
 
-#define DEFAULT_EF_CONSTRUCTION 64
+/*
+ * Candidates for a row's links: so many up to a count of rows, and half as many
+ * again for each time there are so many times more.
+ */
+#define FEWEST_CANDIDATES 64
+#define FEWEST_FOR_ROWS 200000.0
+#define MORE_FOR_TIMES 4.0
+#define MOST_CANDIDATES 200
 
 const float *
 vego_value_elements(Relation index, const VegoOpclass *opclass, Datum value,
@@ -115,5 +124,9 @@ vego_ef_construction(Relation index, double rows)
 {
 	int			given = vego_options_ef_construction(index);
 
-	return given > 0 ? given : DEFAULT_EF_CONSTRUCTION;
+	double		times = Max(1.0, rows / FEWEST_FOR_ROWS);
+	double		wanted = FEWEST_CANDIDATES *
+		(1.0 + 0.5 * log(times) / log(MORE_FOR_TIMES));
+
+	return given > 0 ? given : (int) Min(wanted, MOST_CANDIDATES);
 }

@@ -20,20 +20,14 @@ vego_vector_create(const VegoType *type, int dims)
 	return vector;
 }
 
-Vector *
-vego_vector_from_datum(const VegoType *type, Datum datum)
+void
+vego_type_report_length(const VegoType *type)
 {
-	Vector	   *vector = (Vector *) PG_DETOAST_DATUM(datum);
-	Size		size = VARSIZE(vector);
-
-	if (unlikely(size < vego_vector_size(type, 1) ||
-				 vector->dim < 1 ||
-				 size != vego_vector_size(type, vector->dim)))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("length of %s does not match its dimensions",
-						type->name)));
-	return vector;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("length of %s does not match its dimensions",
+					type->name)));
+	pg_unreachable();
 }
 
 bool

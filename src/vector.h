@@ -82,13 +82,30 @@ vego_vector_size(const VegoType *type, int dims)
  */
 extern Vector *vego_vector_create(const VegoType *type, int dims);
 
+/* Raises XX001: a datum is not as long as it says. */
+extern void vego_type_report_length(const VegoType *type) pg_attribute_noreturn();
+
 /*
  * The value of a datum: the datum itself when it is plain, otherwise a
  * detoasted copy in the current memory context, which the caller may free.
  * A datum whose length does not match its dimensions is refused as corrupted,
  * so that all elements may be read.
  */
-extern Vector *vego_vector_from_datum(const VegoType *type, Datum datum);
+static inline Vector *
+vego_vector_from_datum(const VegoType *type, Datum datum)
+{
+	Vector	   *vector = (Vector *) DatumGetPointer(datum);
+	Size		size;
+
+	if (VARATT_IS_EXTENDED(vector))
+		vector = (Vector *) PG_DETOAST_DATUM(datum);
+	size = VARSIZE(vector);
+	if (unlikely(size < vego_vector_size(type, 1) ||
+				 vector->dim < 1 ||
+				 size != vego_vector_size(type, vector->dim)))
+		vego_type_report_length(type);
+	return vector;
+}
 
 #define VEGO_ARGUMENT(type, n) \
 	vego_vector_from_datum(type, PG_GETARG_DATUM(n))

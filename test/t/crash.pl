@@ -360,6 +360,9 @@ check_unlogged('backend');
 # and all of it can be vacuumed and written on
 $node->safe_psql('postgres', 'VACUUM (INDEX_CLEANUP ON) items');
 check_everything('vacuumed');
+is($node->safe_psql('postgres', q{
+		SELECT exact_vectors = nodes AND exact <> 'off' FROM vego_stats('items_v')}),
+	't', 'vacuumed: no vector is left that belongs to no node');
 
 $node->stop;
 done_testing();
