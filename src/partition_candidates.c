@@ -112,7 +112,7 @@ void
 vego_partition_find_candidates(const VegoPartition *build, VegoWork *work,
 							   uint32 from, uint32 to)
 {
-	int			most = (int) Min(build->leaf_limit, build->item_count);
+	int			most = vego_partition_widest_leaf(build);
 	uint32	   *rows = vego_allocate(most, sizeof(uint32));
 	float	   *values = vego_allocate(build->rows.coder->dims, sizeof(float));
 	VegoPanel	panel;

@@ -163,11 +163,18 @@ extern void vego_work_phase(VegoWork *work, int phase, int64 total);
 /* Some units are done, which took so many distances, or as much time. */
 extern void vego_advance(VegoWork *work, int64 units, double distances);
 
+/* Members of the largest leaf there can be. */
+static inline int
+vego_partition_widest_leaf(const VegoPartition *build)
+{
+	return (int) Min((uint32) build->leaf_limit, build->item_count);
+}
+
 /* Of marks in leaves: the same for all, so that distances are the same. */
 static inline int32
 vego_partition_places(const VegoPartition *build)
 {
-	return vego_places(vego_columns_padded(build->leaf_limit));
+	return vego_places(vego_columns_padded(vego_partition_widest_leaf(build)));
 }
 
 /* The next of the numbers of a seed (splitmix64). */
