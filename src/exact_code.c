@@ -27,8 +27,12 @@
 /* Fewer samples make no dictionary. */
 #define LEAST_SAMPLES 100
 
-/* A dictionary pays when it saves this part of a plane. */
-#define LEAST_SAVING (1.0 / 64)
+/*
+ * A dictionary is kept unless a plane takes so much more with it: frames that
+ * use its Huffman table have none of their own, which takes as long to read as
+ * all that it decodes.
+ */
+#define DICTIONARY_PRICE (1.0 / 50)
 
 struct VegoCodec
 {
@@ -383,11 +387,16 @@ train_plane(const char *plane, int samples, int count, char *dictionary)
 	}
 	length = ZDICT_trainFromBuffer(dictionary, VEGO_CODEC_DICTIONARY_BYTES,
 								   even, sizes, (samples + 1) / 2);
-	if (!ZDICT_isError(length) &&
-		plane_size(dictionary, length, plane, samples, count, room) <
-		plane_size(NULL, 0, plane, samples, count, room) *
-		(1.0 - LEAST_SAVING))
-		result = length;
+	if (!ZDICT_isError(length))
+	{
+		double		without = plane_size(NULL, 0, plane, samples, count, room);
+		double		with = plane_size(dictionary, length, plane, samples,
+									  count, room);
+
+		/* the same: noise, or all alike, and no frame at all */
+		if (with != without && with < without * (1.0 + DICTIONARY_PRICE))
+			result = length;
+	}
 	pfree(room);
 	pfree(even);
 	pfree(sizes);
