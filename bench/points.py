@@ -83,7 +83,6 @@ class Results:
             else:
                 self.points.append(point)
         self.figures = read(folder, "figures.csv")
-        self.figures += read(folder, "writes.csv")
 
     def data_sets(self):
         return sorted({p["data"] for p in self.points}, key=place)
@@ -97,6 +96,11 @@ class Results:
         return [p for p in self.points
                 if p["data"] == data and p["system"] == system
                 and clients in (None, int(p["clients"]))]
+
+    def exactly(self, figure, data, system, settings):
+        return [float(f["value"]) for f in self.figures
+                if (f["figure"], f["data"], f["system"], f["settings"]) ==
+                (figure, data, system, settings)]
 
     def values(self, figure, data=None, system=None, settings=None):
         """Of a figure, with settings that contain a string."""

@@ -273,12 +273,12 @@ def small_rows(results, data="small"):
 
 
 def write_rows(results):
-    """Figures of bench/writes: system, settings, figure, value."""
+    """Figures of bench/writes."""
     kinds = dict.fromkeys((f["data"], f["settings"], f["figure"])
                           for f in results.figures
                           if f["figure"].startswith("write_"))
     for data, settings, figure in kinds:
-        values = {s: median(results.values(figure, data, s, settings))
+        values = {s: median(results.exactly(figure, data, s, settings))
                   for s in ("vego", "pgvector")}
         what = figure.removeprefix("write_").replace("_", " ")
         if figure == "write_vacuums":
@@ -287,6 +287,21 @@ def write_rows(results):
             "more" if "per s" in what or "recall" in what else "less"
         yield Row(f"{data}, {settings}: {what}", values.pop("vego"), values,
                   better, 4 if "recall" in what else 0)
+
+
+def disturbed_lines(results):
+    """How much slower reads are while others write."""
+    kinds = dict.fromkeys((f["data"], f["system"], f["settings"])
+                          for f in results.figures
+                          if f["figure"] == "write_read_p99_us")
+    for data, system, settings in kinds:
+        alone = settings.split(",")[0]
+        if settings != alone:
+            quiet, busy = (median(results.exactly(
+                "write_read_p99_us", data, system, one))
+                for one in (alone, settings))
+            yield (f"{data}, {settings}: read p99 of {system} over that "
+                   "alone", busy / quiet)
 
 
 def own_lines(results):
@@ -442,6 +457,7 @@ def print_markdown(results):
     for row in rows:
         print(row.line(rivals))
     lines = [*own_lines(results), *limited_lines(results),
+             *disturbed_lines(results),
              *exact_lines(results), *plan_lines(results),
              *micro_lines(results)]
     if lines:

@@ -66,7 +66,8 @@ SELECT a.searches - b.searches AS searches,
 	a.rows_withheld - b.rows_withheld AS withheld,
 	a.expanded - b.expanded >= 10 AS expanded,
 	a.reads > b.reads AS reads,
-	a.pins - b.pins = a.reads - b.reads + a.ranked_by_pin - b.ranked_by_pin AS pins,
+	a.pins > b.pins AND
+		a.pins - b.pins <= a.reads - b.reads + a.ranked_by_pin - b.ranked_by_pin AS pins,
 	a.ranked_by_hint + a.ranked_by_pin > b.ranked_by_hint + b.ranked_by_pin AS ranked
 FROM vego_stats('rows_l2') a, seen b;
 

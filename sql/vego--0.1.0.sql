@@ -1689,6 +1689,7 @@ CREATE FUNCTION vego_stats(
 	OUT expanded pg_catalog.int8,
 	OUT reads pg_catalog.int8,
 	OUT pins pg_catalog.int8,
+	OUT prefetches pg_catalog.int8,
 	OUT searches pg_catalog.int8,
 	OUT rows_fetched pg_catalog.int8,
 	OUT rows_returned pg_catalog.int8,

@@ -237,6 +237,7 @@ vego_query_init(VegoQuery *query, const VegoCoder *coder)
 
 	memset(query, 0, sizeof(*query));
 	query->coder = coder;
+	query->square_spread = sqrt(coder->dims / 180.0);
 	query->values = palloc0(padded * sizeof(float));
 	query->high = palloc0(padded);
 	query->low = palloc0(padded);
@@ -400,8 +401,8 @@ double
 vego_query_bound(const VegoQuery *query, double rank, float step)
 {
 	double		n = query->coder->dims;
-	double		sigma = step / sqrt(12.0);
-	double		slip = query->step / sqrt(12.0);
+	double		sigma = step * (1.0 / sqrt(12.0));
+	double		slip = query->step * (1.0 / sqrt(12.0));
 	double		rest;
 	double		distance;
 
@@ -420,7 +421,7 @@ vego_query_bound(const VegoQuery *query, double rank, float step)
 	}
 
 	rest = rank - n * sigma * sigma
-		- BOUND_DEVIATIONS * (step * (double) step * sqrt(n / 180.0) +
+		- BOUND_DEVIATIONS * (step * (double) step * query->square_spread +
 							  2.0 * query->norm * slip);
 	/* and what fp32 factors lose of the squared norms */
 	rest -= query->norm * query->norm * FLT_EPSILON;

@@ -129,6 +129,7 @@ typedef struct VegoQuery
 	double		sum;			/* of the values */
 	double		norm;			/* of the values */
 	double		lift;			/* of the node it stands for, see metric.h */
+	double		square_spread;	/* of a code's squared error, see the bound */
 	VegoMetric	rank_metric;	/* of the ranks: that of the index, but L2 for
 								 * a node under inner product and for cosine */
 } VegoQuery;

@@ -53,6 +53,7 @@ typedef struct VegoSearch
 	VegoHeap	spill;			/* ids by rank */
 	VegoVisited *visited;
 	VegoSlot   *slot;			/* the node being expanded */
+	bool		all_met;		/* links lead to nothing new */
 	uint64		found_count;
 	MemoryContext context;
 } VegoSearch;
@@ -82,7 +83,7 @@ extern void vego_search_run(VegoSearch *search);
 extern bool vego_search_widen(VegoSearch *search);
 
 /* The best rank of all that has been met but not expanded; DBL_MAX if none. */
-extern double vego_search_frontier(const VegoSearch *search);
+extern double vego_search_frontier(VegoSearch *search);
 
 /*
  * Expands every live node of the level in a block that the search has not

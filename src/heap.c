@@ -38,7 +38,27 @@ order_items(VegoHeap *heap)
 		}
 		heap->items[at] = item;
 	}
+	heap->seen = 0;
 	heap->least = DBL_MAX;
+}
+
+void
+vego_heap_see(VegoHeap *heap)
+{
+	const VegoHeapItem *item = &heap->items[heap->ordered + heap->seen];
+	const VegoHeapItem *end = &heap->items[heap->count];
+	double		other = DBL_MAX;
+
+	/* two at a time: each minimum waits for the one before */
+	for (; item + 1 < end; item += 2)
+	{
+		heap->least = Min(heap->least, item[0].key);
+		other = Min(other, item[1].key);
+	}
+	if (item < end)
+		heap->least = Min(heap->least, item->key);
+	heap->least = Min(heap->least, other);
+	heap->seen = heap->count - heap->ordered;
 }
 
 VegoHeapItem

@@ -25,7 +25,8 @@ typedef struct VegoHeap
 	VegoHeapItem *items;
 	int64		count;
 	int64		ordered;		/* of these, the first so many are a heap */
-	double		least;			/* key of those behind them */
+	int64		seen;			/* of those behind, the first so many ... */
+	double		least;			/* ... have keys from this one on */
 	int64		room;
 } VegoHeap;
 
@@ -45,16 +46,37 @@ vego_heap_push(VegoHeap *heap, double key, uint64 value)
 	heap->items[heap->count].key = key;
 	heap->items[heap->count].value = value;
 	heap->count++;
-	heap->least = Min(heap->least, key);
+}
+
+/* Makes room for so many more. */
+static inline void
+vego_heap_reserve(VegoHeap *heap, int64 more)
+{
+	while (heap->count + more > heap->room)
+		vego_heap_grow(heap);
+}
+
+/* Pushes, if wanted, without a branch on that; there must be room. */
+static inline void
+vego_heap_push_if(VegoHeap *heap, bool wanted, double key, uint64 value)
+{
+	heap->items[heap->count].key = key;
+	heap->items[heap->count].value = value;
+	heap->count += wanted;
 }
 
 /* Takes out the item with the smallest key; the heap must not be empty. */
 extern VegoHeapItem vego_heap_pop(VegoHeap *heap);
 
+/* Looks at the keys of what was pushed since it was last called. */
+extern void vego_heap_see(VegoHeap *heap);
+
 /* The smallest key, or DBL_MAX in an empty heap. */
 static inline double
-vego_heap_top(const VegoHeap *heap)
+vego_heap_top(VegoHeap *heap)
 {
+	if (heap->ordered + heap->seen < heap->count)
+		vego_heap_see(heap);
 	return heap->ordered > 0 ?
 		Min(heap->items[0].key, heap->least) : heap->least;
 }
@@ -64,6 +86,7 @@ vego_heap_clear(VegoHeap *heap)
 {
 	heap->count = 0;
 	heap->ordered = 0;
+	heap->seen = 0;
 	heap->least = DBL_MAX;
 }
 

@@ -166,7 +166,7 @@ metric_name(VegoMetric metric)
 }
 
 /* A row under construction, column by column. */
-#define STATS_COLUMNS 31
+#define STATS_COLUMNS 32
 
 typedef struct Row
 {
@@ -248,6 +248,7 @@ vego_stats(PG_FUNCTION_ARGS)
 	add_int8(&row, counters.expanded);
 	add_int8(&row, counters.reads);
 	add_int8(&row, counters.pins);
+	add_int8(&row, counters.prefetches);
 	add_int8(&row, counters.searches);
 	add_int8(&row, counters.rows_fetched);
 	add_int8(&row, counters.rows_returned);

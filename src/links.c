@@ -31,7 +31,7 @@ static inline int
 links_back_to_make(const VegoNodes *nodes)
 {
 	return nodes->coder.metric == VEGO_INNER_PRODUCT ?
-		nodes->geometry.capacity : nodes->meta.m / 2 + 1;
+		nodes->geometry.capacity : nodes->meta.m / 2;
 }
 
 /*

@@ -12,6 +12,7 @@
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/spccache.h"
 
 #include "compat.h"
 #include "exact_code.h"
@@ -178,6 +179,14 @@ recent_buffer(const VegoFrames *frames, BlockNumber block)
 	return block < frames->size ? frames->buffers[block] : InvalidBuffer;
 }
 
+static void
+remember_buffer(VegoFrames *frames, BlockNumber block, Buffer buffer)
+{
+	if (block >= frames->size)
+		grow_frames(frames, block);
+	frames->buffers[block] = buffer;
+}
+
 Buffer
 vego_nodes_pin(VegoNodes *nodes, BlockNumber block)
 {
@@ -191,9 +200,7 @@ vego_nodes_pin(VegoNodes *nodes, BlockNumber block)
 		return buffer;
 
 	buffer = ReadBuffer(nodes->rel, block);
-	if (block >= frames->size)
-		grow_frames(frames, block);
-	frames->buffers[block] = buffer;
+	remember_buffer(frames, block, buffer);
 	return buffer;
 }
 
@@ -480,6 +487,32 @@ finish_ranking(const VegoRanking *ranking, const VegoQuery *query,
 }
 
 /*
+ * Asks for the pages of what a batch has missed, so that those not in the
+ * cache are read at once and not one after the other.  As for bitmap heap
+ * scans, effective_io_concurrency = 0 keeps it from that.
+ */
+static void
+prefetch_pages(VegoNodes *nodes, const VegoNodeId *ids, const int *missed,
+			   int count)
+{
+	VegoFrames *frames = own_frames(nodes);
+
+	if (!nodes->hints ||
+		get_tablespace_io_concurrency(nodes->rel->rd_rel->reltablespace) == 0)
+		return;
+	for (int i = 0; i < count; i++)
+	{
+		BlockNumber block = vego_node_block(&nodes->geometry, ids[missed[i]]);
+		PrefetchBufferResult found = PrefetchBuffer(nodes->rel, MAIN_FORKNUM,
+													block);
+
+		frames->counters.prefetches += found.initiated_io;
+		if (BufferIsValid(found.recent_buffer))
+			remember_buffer(frames, block, found.recent_buffer);
+	}
+}
+
+/*
  * First the frames of the whole batch are found and their lines fetched, then
  * all are scored, so that the cache misses overlap.
  */
@@ -489,7 +522,8 @@ rank_batch(VegoNodes *nodes, const VegoQuery *query, const VegoNodeId *ids,
 {
 	const VegoFrames *frames = own_frames(nodes);
 	const VegoSlot *slots[BATCH];
-	uint64		hinted = 0;
+	int			missed[BATCH];
+	int			miss_count = 0;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -500,8 +534,6 @@ rank_batch(VegoNodes *nodes, const VegoQuery *query, const VegoNodeId *ids,
 
 	for (int i = 0; i < count;)
 	{
-		int			missed[VEGO_QUERY_RANKS];
-		int			miss_count = 0;
 		int			end = Min(i + VEGO_QUERY_RANKS, count);
 		VegoRanking ranking;
 
@@ -510,17 +542,19 @@ rank_batch(VegoNodes *nodes, const VegoQuery *query, const VegoNodeId *ids,
 		{
 			if (slots[i] && is_slot_of(nodes, slots[i], ids[i]))
 				add_to_ranking(&ranking, nodes, slots[i], i);
-			else
+			else if (vego_nodes_have(nodes, ids[i]))
 				missed[miss_count++] = i;
+			else
+				ranks[i] = DBL_MAX;
 		}
 		/* before any pin, which may take the frames of those just checked */
 		finish_ranking(&ranking, query, ranks);
-		hinted += ranking.count;
-		for (int j = 0; j < miss_count; j++)
-			ranks[missed[j]] = vego_nodes_have(nodes, ids[missed[j]]) ?
-				rank_pinned(nodes, query, ids[missed[j]]) : DBL_MAX;
 	}
-	own_frames(nodes)->counters.ranked_by_hint += hinted;
+	own_frames(nodes)->counters.ranked_by_hint += count - miss_count;
+	if (miss_count > 1)
+		prefetch_pages(nodes, ids, missed, miss_count);
+	for (int i = 0; i < miss_count; i++)
+		ranks[missed[i]] = rank_pinned(nodes, query, ids[missed[i]]);
 }
 
 void
@@ -545,6 +579,46 @@ vego_nodes_prefetch_code(VegoNodes *nodes, VegoNodeId id)
 
 	if (slot)
 		prefetch_code(&nodes->geometry, slot);
+}
+
+int
+vego_nodes_rank_block(VegoNodes *nodes, BlockNumber block,
+					  const VegoQuery *query, int level, VegoNodeId *ids,
+					  double *ranks)
+{
+	const VegoGeometry *geometry = &nodes->geometry;
+	const VegoFrames *frames = own_frames(nodes);
+	Buffer		buffer;
+	Page		page;
+	int			end;
+	int			found = 0;
+
+	/* what holds vectors once never holds nodes */
+	if (block < frames->size && frames->kinds[block] == VEGO_BLOCK_EXACT)
+		return 0;
+	buffer = vego_nodes_pin(nodes, block);
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	page = BufferGetPage(buffer);
+	end = has_slots(nodes, block, page) ? geometry->per_page : 0;
+	for (int i = 0; i < end;)
+	{
+		VegoRanking ranking;
+
+		ranking.count = 0;
+		for (; i < end && ranking.count < VEGO_QUERY_RANKS; i++)
+		{
+			const VegoSlot *slot = vego_page_slot(geometry, page, i);
+
+			if (slot->kind != VEGO_SLOT_LIVE || slot->level != level)
+				continue;
+			ids[found] = vego_node_id(geometry, block, i);
+			add_to_ranking(&ranking, nodes, slot, found++);
+		}
+		finish_ranking(&ranking, query, ranks);
+	}
+	UnlockReleaseBuffer(buffer);
+	nodes->frames->counters.ranked_by_pin += found;
+	return found;
 }
 
 bool
@@ -620,27 +694,6 @@ vego_nodes_read(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot)
 	UnlockReleaseBuffer(buffer);
 	check_slot(nodes, block, place, slot);
 	nodes->frames->counters.reads++;
-}
-
-bool
-vego_nodes_may_be_on(VegoNodes *nodes, BlockNumber block)
-{
-	const VegoFrames *frames;
-	Buffer		buffer;
-
-	if (nodes->meta.exact == VEGO_EXACT_OFF)
-		return true;
-	frames = own_frames(nodes);
-	if (block >= frames->size || frames->kinds[block] == VEGO_BLOCK_NONE)
-	{
-		/* not seen yet by this backend, or new then */
-		buffer = vego_nodes_pin(nodes, block);
-		LockBuffer(buffer, BUFFER_LOCK_SHARE);
-		has_slots(nodes, block, BufferGetPage(buffer));
-		UnlockReleaseBuffer(buffer);
-		frames = own_frames(nodes);
-	}
-	return frames->kinds[block] != VEGO_BLOCK_EXACT;
 }
 
 VegoBlockKind

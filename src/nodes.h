@@ -31,7 +31,8 @@ typedef struct VegoCounters
 	uint64		ranked_by_pin;	/* nodes scored under pin and lock */
 	uint64		expanded;		/* nodes whose links a search followed */
 	uint64		reads;			/* nodes read whole, under a pin */
-	uint64		pins;			/* of node pages, for one node each */
+	uint64		pins;			/* of node pages */
+	uint64		prefetches;		/* pages asked for before they were pinned */
 	uint64		searches;
 	uint64		rows_fetched;	/* heap rows read for exact distances */
 	uint64		exact_reads;	/* vectors read instead, from the index */
@@ -114,6 +115,14 @@ extern void vego_nodes_rank(VegoNodes *nodes, const VegoQuery *query,
 extern void vego_nodes_prefetch_code(VegoNodes *nodes, VegoNodeId id);
 
 /*
+ * Read: the ranks of all live nodes of a level in a block, under one pin.  ids
+ * and ranks have room for the slots of a block; returns how many there are.
+ */
+extern int	vego_nodes_rank_block(VegoNodes *nodes, BlockNumber block,
+								  const VegoQuery *query, int level,
+								  VegoNodeId *ids, double *ranks);
+
+/*
  * Hint: copies factors and code of a node.  False when the id is no slot or
  * its slot is not live.
  */
@@ -153,9 +162,6 @@ extern VegoBlockKind vego_nodes_read_block(VegoNodes *nodes,
 										   BlockNumber block,
 										   BufferAccessStrategy strategy,
 										   char *slots);
-
-/* False when nodes can never be there: then its ids need no look. */
-extern bool vego_nodes_may_be_on(VegoNodes *nodes, BlockNumber block);
 
 /* Pins a block, by preference through the buffer it was last seen in. */
 extern Buffer vego_nodes_pin(VegoNodes *nodes, BlockNumber block);

@@ -120,6 +120,7 @@ vego_partition_find_candidates(const VegoPartition *build, VegoWork *work,
 
 	vego_panel_init(&panel, &work->blocks, most);
 	vego_columns_init(&columns, &work->blocks, most);
+	columns.places = vego_partition_places(build);
 	for (uint32 leaf = from; leaf < to; leaf++)
 	{
 		uint64		start = build->leaf_start[leaf];

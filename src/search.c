@@ -75,14 +75,15 @@ pool_place(const VegoSearch *search, double rank)
 	{
 		int			half = (count + 1) / 2;
 
-		from += from[half - 1].rank <= rank ? half : 0;
+		from += half & -(from[half - 1].rank <= rank);
 		count -= half;
 	}
 	return from - search->pool;
 }
 
+/* Puts a hit that is nearer than the last one of a full pool in its place. */
 static void
-offer_hit(VegoSearch *search, VegoHit hit)
+insert_hit(VegoSearch *search, VegoNodeId id, double rank)
 {
 	int			place;
 
@@ -90,26 +91,54 @@ offer_hit(VegoSearch *search, VegoHit hit)
 	{
 		VegoHit		last = search->pool[search->count - 1];
 
-		if (hit.rank >= last.rank)
+		if (rank >= last.rank)
 		{
-			vego_heap_push(&search->spill, hit.rank, hit.id);
+			vego_heap_push(&search->spill, rank, id);
 			return;
 		}
 		if (!last.expanded)
 			vego_heap_push(&search->spill, last.rank, last.id);
 		search->count--;
 	}
-	place = pool_place(search, hit.rank);
+	place = pool_place(search, rank);
 	memmove(&search->pool[place + 1], &search->pool[place],
 			(search->count - place) * sizeof(VegoHit));
-	search->pool[place] = hit;
+	search->pool[place] = (VegoHit) {rank, id, false};
 	search->count++;
 	if (place <= search->next)
 	{
 		/* expanded next, unless something nearer turns up */
 		search->next = place;
-		vego_nodes_prefetch_links(search->nodes, hit.id);
+		vego_nodes_prefetch_links(search->nodes, id);
 	}
+}
+
+/*
+ * Most hits of a batch are farther than all of the pool, but which ones cannot
+ * be foretold, so they are told apart without a branch.  What ranks as far
+ * waits in the spill even when the pool has room: it may be a torn hint, and
+ * whoever gets that far shall see.
+ */
+static void
+offer_hits(VegoSearch *search, const VegoNodeId *ids, const double *ranks,
+		   int count)
+{
+	double		limit = search->count < search->width ? DBL_MAX :
+		search->pool[search->count - 1].rank;
+	uint8		near[UINT8_MAX + 1];
+	int			near_count = 0;
+
+	vego_heap_reserve(&search->spill, count);
+	for (int i = 0; i < count; i++)
+	{
+		bool		is_near = ranks[i] < limit;
+
+		near[near_count] = i;
+		near_count += is_near;
+		vego_heap_push_if(&search->spill, !is_near, ranks[i], ids[i]);
+	}
+	for (int i = 0; i < near_count; i++)
+		insert_hit(search, ids[near[i]], ranks[near[i]]);
 }
 
 static void
@@ -152,16 +181,7 @@ meet_nodes(VegoSearch *search, const VegoLink *links, int count)
 		return;
 
 	vego_nodes_rank(search->nodes, search->query, fresh, fresh_count, ranks);
-	for (int i = 0; i < fresh_count; i++)
-	{
-		VegoHit		hit = {ranks[i], fresh[i], false};
-
-		/* a far rank may be a torn hint: whoever gets that far shall see */
-		if (ranks[i] < DBL_MAX)
-			offer_hit(search, hit);
-		else
-			vego_heap_push(&search->spill, hit.rank, hit.id);
-	}
+	offer_hits(search, fresh, ranks, fresh_count);
 }
 
 /* Expands the hit at that place of the pool. */
@@ -199,7 +219,9 @@ expand_hit(VegoSearch *search, int place)
 		search->found_count++;
 		search->found(search->found_arg, hit.id, hit.rank, slot);
 	}
-	meet_nodes(search, vego_slot_links(&nodes->geometry, slot), slot->degree);
+	if (!search->all_met)
+		meet_nodes(search, vego_slot_links(&nodes->geometry, slot),
+				   slot->degree);
 }
 
 /* Algorithm 2 of the paper, with the pool as both candidates and results. */
@@ -260,13 +282,14 @@ begin_level(VegoSearch *search, int level, int width, const VegoNodeId *ids,
 	reset_pool(search, width);
 	vego_heap_clear(&search->spill);
 	search->found_count = 0;
+	search->all_met = false;
 	search->level = level;
 	meet_nodes(search, ids, count);
 }
 
 /*
  * In a small index it is cheaper to meet every node than to walk to the near
- * ones: one batch after the other in order of address, and nothing is missed.
+ * ones: one page after the other, and nothing is missed.
  */
 static bool
 is_small(const VegoSearch *search, int width)
@@ -278,26 +301,23 @@ is_small(const VegoSearch *search, int width)
 static void
 meet_all(VegoSearch *search)
 {
-	const VegoGeometry *geometry = &search->nodes->geometry;
+	VegoNodes  *nodes = search->nodes;
+	const VegoGeometry *geometry = &nodes->geometry;
 	VegoNodeId	ids[UINT8_MAX];
-	uint32		count = search->nodes->count;
-	int			batch = 0;
+	double		ranks[UINT8_MAX];
 
-	for (VegoNodeId first = 0; first < count; first += geometry->per_page)
+	for (BlockNumber block = geometry->first_block;
+		 vego_node_id(geometry, block, 0) < nodes->count; block++)
 	{
-		if (!vego_nodes_may_be_on(search->nodes,
-								  vego_node_block(geometry, first)))
-			continue;
-		for (int i = 0; i < geometry->per_page && first + i < count; i++)
-		{
-			ids[batch++] = first + i;
-			if (batch < lengthof(ids))
-				continue;
-			meet_nodes(search, ids, batch);
-			batch = 0;
-		}
+		int			count = vego_nodes_rank_block(nodes, block, search->query,
+												  search->level, ids, ranks);
+
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < count; i++)
+			vego_visited_add(search->visited, ids[i]);
+		offer_hits(search, ids, ranks, count);
 	}
-	meet_nodes(search, ids, batch);
+	search->all_met = true;
 }
 
 /*
@@ -384,7 +404,7 @@ vego_search_widen(VegoSearch *search)
 }
 
 double
-vego_search_frontier(const VegoSearch *search)
+vego_search_frontier(VegoSearch *search)
 {
 	double		best = vego_heap_top(&search->spill);
 

@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include <float.h>
+
 #include "shards_stages.h"
 
 typedef struct List
@@ -247,10 +249,21 @@ merge_add(Merge *merge, int count, const VegoLink *links,
 					 !vego_link_is_binding(links[i]));
 }
 
+/* Where a link that is the same but for being binding stands, or -1. */
+static int
+find_link(const uint64 *keys, int count, uint64 key)
+{
+	for (int i = 0; i < count; i++)
+		if ((vego_key_id(keys[i]) | 1) == (vego_key_id(key) | 1))
+			return i;
+	return -1;
+}
+
 /*
  * The nearest of all links, once each, but all that are binding: for these
  * there is room (shards.c, find_bond).  Both shards measure the same distance,
- * so what is there twice is next to itself, the binding one first.
+ * so what is there twice is next to itself, the binding one first; but a link
+ * that joins shards is not measured, and comes last.
  */
 static int
 merge_finish(Merge *merge)
@@ -264,11 +277,19 @@ merge_finish(Merge *merge)
 	{
 		uint64		key = merge->keys[i];
 
+		int			known = -1;
+
 		if (unique > 0 && (merge->keys[unique - 1] | 1) == (key | 1))
 			continue;
-		merge->keys[unique++] = key;
-		binding += (key & 1) == 0;
+		if (vego_key_distance(key) == FLT_MAX)
+			known = find_link(merge->keys, unique, key);
+		if (known >= 0)
+			merge->keys[known] &= key | ~UINT64CONST(1);
+		else
+			merge->keys[unique++] = key;
 	}
+	for (int i = 0; i < unique; i++)
+		binding += (merge->keys[i] & 1) == 0;
 	Assert(binding <= merge->capacity);
 	for (int i = 0; i < unique; i++)
 	{

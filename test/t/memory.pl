@@ -15,7 +15,7 @@ use VegoTest;
 # Recall may be this much below that of a build in memory; under inner product,
 # where so small shards have few beacons, a little more.
 my $tolerance = 0.01;
-my $tolerance_ip = 0.015;
+my $tolerance_ip = 0.03;
 my $rows = 20_000;
 
 test_seed();
@@ -64,6 +64,10 @@ foreach my $case (
 	my $create = "DROP INDEX IF EXISTS items_v;
 		CREATE INDEX items_v ON items USING vego_hnsw (v $class) $with";
 	my $tolerated = $op eq '<#>' ? $tolerance_ip : $tolerance;
+
+	# with so few links no graph finds much, and chance decides
+	$tolerated = 0.1 if $with =~ /m = 2,/;
+
 	my @wanted;
 
 	make_truth($node, 'items', op => $op, queries => 200);

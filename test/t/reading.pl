@@ -146,11 +146,24 @@ my $read = churn_and_search('under eviction', 15, 0.02,
 
 note("$read blocks of the index were read in");
 cmp_ok($read, '>', 20_000, 'pages of the index came and went');
-is($node->safe_psql('postgres', qq{
-		SET enable_seqscan = off; $searches;}),
-	$node->safe_psql('postgres', qq{
-		SET enable_seqscan = off; SET vego.pinned_reads = on; $searches;}),
+my %found = map {
+	my ($answer, $prefetches) = split /\n/, $node->safe_psql('postgres', qq{
+		SET enable_seqscan = off; $_; $searches;
+		SELECT prefetches FROM vego_stats('items_v');});
+	$_ => { answer => $answer, prefetches => $prefetches };
+} ('SET effective_io_concurrency = 1', 'SET effective_io_concurrency = 0',
+	'SET vego.pinned_reads = on');
+my ($prefetching, $not_prefetching, $pinned) =
+  @found{ 'SET effective_io_concurrency = 1',
+	'SET effective_io_concurrency = 0', 'SET vego.pinned_reads = on' };
+
+is($prefetching->{answer}, $pinned->{answer},
 	'under eviction: pinned_reads gives the same answers');
+is($not_prefetching->{answer}, $pinned->{answer},
+	'under eviction: and so do pages read one after the other');
+cmp_ok($prefetching->{prefetches}, '>', 10_000,
+	'pages are asked for before they are needed');
+is($not_prefetching->{prefetches}, 0, 'unless that is switched off');
 
 $node->stop;
 done_testing();

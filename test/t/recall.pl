@@ -9,8 +9,9 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use VegoTest;
 
-# Recall of one index way may be this much below that of another.
-my $tolerance = 0.01;
+# Recall of one index way may be this much below that of another; 200 queries
+# tell them apart to some 0.005.
+my $tolerance = 0.015;
 my @widths = (40, 100, 200);
 
 my $node = new_vego_node('recall', conf => 'shared_buffers = 256MB');
