@@ -7,7 +7,8 @@
 # neighbours are hard enough to find that a damaged graph shows in recall.
 #
 # Randomness in a test comes from test_seed(), which prints the seed;
-# VEGO_SEED=... repeats a run.
+# VEGO_SEED=... repeats a run.  How often a test repeats itself comes from
+# rounds(): a few times in the short run, many in the long one.
 package VegoTest;
 
 use strict;
@@ -20,7 +21,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(test_seed new_vego_node install_vego_helpers
+our @EXPORT = qw(test_seed rounds long_run new_vego_node install_vego_helpers
   make_items make_salted_items make_truth recall index_is_clean index_findings
   start_load load_is_running stop_load
   wait_until_alone kill_server_group server_children
@@ -34,6 +35,20 @@ sub test_seed
 	srand($seed);
 	diag("VEGO_SEED=$seed");
 	return $seed;
+}
+
+# Is this test/run --long?
+sub long_run
+{
+	return $ENV{VEGO_LONG} // 0;
+}
+
+# Rounds in the short and in the long run; VEGO_ROUNDS=... overrides both.
+sub rounds
+{
+	my ($short, $long) = @_;
+
+	return $ENV{VEGO_ROUNDS} // (long_run() ? $long : $short);
 }
 
 # An initialized, running server with vego and the functions below.  Settings

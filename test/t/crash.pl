@@ -15,7 +15,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 use VegoTest;
 
-my $rounds = $ENV{VEGO_ROUNDS} // 10;
+my $rounds = rounds(10, 200);
 my $writers = 4;
 my $base_rows = 8_000;
 my $ids_per_writer = 100_000;
