@@ -38,7 +38,7 @@ typedef struct VegoBuild
 	VegoFactors *factors;
 	uint8	   *codes;
 	double		radius2;		/* largest squared norm */
-	float	   *scratch;
+	void	   *scratch;
 	VegoExactSpool *spool;		/* NULL unless exact vectors are kept */
 
 	/* first rows, before there is a centre */

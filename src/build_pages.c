@@ -69,6 +69,7 @@ static void
 write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
 		   const float *centre)
 {
+	int			dims = vego_centre_dims(meta->dims, meta->bits);
 	VegoCentrePart part;
 	BlockNumber block = 0;
 
@@ -77,7 +78,7 @@ write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
 		Buffer		buffer = new_page(index, fork, VEGO_PAGE_META);
 		Page		page = BufferGetPage(buffer);
 
-		part = vego_centre_part(meta->dims, block);
+		part = vego_centre_part(dims, block);
 		START_CRIT_SECTION();
 		if (block == 0)
 			memcpy(vego_page_meta(page), meta, sizeof(VegoMeta));
@@ -92,7 +93,7 @@ write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
 		END_CRIT_SECTION();
 		UnlockReleaseBuffer(buffer);
 		block++;
-	} while (part.first + part.count < meta->dims);
+	} while (part.first + part.count < dims);
 }
 
 static VegoMeta
@@ -110,7 +111,7 @@ make_meta(const VegoBuild *build)
 	meta.exact = build->shape.exact;
 	if (meta.exact != VEGO_EXACT_OFF)
 	{
-		meta.element_bytes = build->opclass->element_bytes;
+		meta.element_bytes = build->opclass->type->element_bytes;
 		meta.value_bytes = vego_value_most_bytes(build->opclass,
 												 build->shape.dims);
 		meta.stored_bytes = vego_exact_expected_bytes(&meta);

@@ -105,10 +105,10 @@ make_room(VegoBuild *build)
 }
 
 static void
-add_row(VegoBuild *build, ItemPointer tid, const float *x)
+add_row(VegoBuild *build, ItemPointer tid, const VegoContents *contents)
 {
 	make_room(build);
-	if (!vego_encode(&build->coder, x, build->scratch,
+	if (!vego_encode(&build->coder, contents, build->scratch,
 					 &build->factors[build->count],
 					 build->codes + (Size) build->count * build->coder.code_bytes))
 		return;
@@ -198,6 +198,12 @@ start_team(VegoBuild *build)
 	vego_team_start(build->team);
 }
 
+static inline bool
+codes_have_centre(const VegoBuild *build)
+{
+	return vego_centre_dims(build->shape.dims, build->shape.bits) > 0;
+}
+
 /* Decides the centre and codes the rows that have waited for it. */
 static void
 settle_centre(VegoBuild *build)
@@ -205,14 +211,42 @@ settle_centre(VegoBuild *build)
 	if (build->has_centre)
 		return;
 	build->has_centre = true;
+	if (!codes_have_centre(build))
+		return;
 	/* inner product does not stay the same under translation */
 	if (build->coder.metric != VEGO_INNER_PRODUCT && build->waiting_count > 0)
 		compute_centre(build);
 	for (uint32 row = 0; row < build->waiting_count; row++)
-		add_row(build, &build->waiting_tids[row],
-				build->waiting + (Size) row * build->shape.dims);
+	{
+		VegoContents contents = {
+			build->shape.dims,
+			.x = build->waiting + (Size) row * build->shape.dims
+		};
+
+		add_row(build, &build->waiting_tids[row], &contents);
+	}
 	pfree(build->waiting);
 	pfree(build->waiting_tids);
+}
+
+/* One of the first rows, which wait for a centre if there is to be one. */
+static void
+add_first_row(VegoBuild *build, ItemPointer tid, const VegoContents *contents)
+{
+	if (codes_have_centre(build))
+	{
+		memcpy(build->waiting + (Size) build->waiting_count * build->shape.dims,
+			   contents->x, build->shape.dims * sizeof(float));
+		build->waiting_tids[build->waiting_count] = *tid;
+	}
+	else
+		add_row(build, tid, contents);
+	build->waiting_count++;
+	if (build->waiting_count < build->waiting_room)
+		return;
+	settle_centre(build);
+	if (build->team)
+		start_team(build);
 }
 
 static void
@@ -222,31 +256,22 @@ scan_row(Relation index, ItemPointer tid, Datum *values, bool *isnull,
 	VegoBuild  *build = state;
 	MemoryContext old;
 	Datum		value;
-	const float *x;
+	VegoContents contents;
 
 	if (isnull[0])
 		return;
 	old = MemoryContextSwitchTo(build->row_context);
 	value = PointerGetDatum(PG_DETOAST_DATUM(values[0]));
-	x = vego_value_elements(index, build->opclass, value, build->shape.dims);
+	contents = vego_value_contents(index, build->opclass, value,
+								   build->shape.dims);
 	MemoryContextSwitchTo(build->context);
 	if (build->spool)
 		vego_exact_spool_add(build->spool, tid,
 							 vego_value_bytes(build->opclass, value));
 	if (build->has_centre)
-		add_row(build, tid, x);
+		add_row(build, tid, &contents);
 	else
-	{
-		memcpy(build->waiting + (Size) build->waiting_count * build->shape.dims,
-			   x, build->shape.dims * sizeof(float));
-		build->waiting_tids[build->waiting_count++] = *tid;
-		if (build->waiting_count == build->waiting_room)
-		{
-			settle_centre(build);
-			if (build->team)
-				start_team(build);
-		}
-	}
+		add_first_row(build, tid, &contents);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(build->row_context);
 }
@@ -259,14 +284,16 @@ vego_build_plan_team(VegoBuild *build, bool concurrent)
 								 offsetof(Notice, parts) +
 								 max_parallel_maintenance_workers *
 								 sizeof(RowsPart) +
-								 build->shape.dims * sizeof(float));
+								 vego_centre_dims(build->shape.dims,
+												  build->shape.bits) *
+								 sizeof(float));
 }
 
 /* Scans the heap, or this process's part of it. */
 static void
 scan_heap(VegoBuild *build, IndexInfo *info, bool reports)
 {
-	build->scratch = palloc(build->shape.dims * sizeof(float));
+	build->scratch = palloc(vego_encode_scratch_bytes(&build->coder));
 	build->reltuples =
 		table_index_build_scan(build->heap, build->index, info, true, reports,
 							   scan_row, build, build->team ?
@@ -276,14 +303,17 @@ scan_heap(VegoBuild *build, IndexInfo *info, bool reports)
 static void
 scan_as_leader(VegoBuild *build, IndexInfo *info)
 {
-	int			dims = build->shape.dims;
+	Size		bytes = vego_centre_dims(build->shape.dims, build->shape.bits) *
+		sizeof(float);
 
-	build->waiting_room = Max(1, Min(CENTRE_ROWS,
-									 CENTRE_BYTES / (dims * sizeof(float))));
-	build->waiting = allocate_huge((Size) build->waiting_room * dims *
-								   sizeof(float));
-	build->waiting_tids = palloc(build->waiting_room *
-								 sizeof(ItemPointerData));
+	build->waiting_room = CENTRE_ROWS;
+	if (bytes > 0)
+	{
+		build->waiting_room = Max(1, Min(CENTRE_ROWS, CENTRE_BYTES / bytes));
+		build->waiting = allocate_huge(build->waiting_room * bytes);
+		build->waiting_tids = palloc(build->waiting_room *
+									 sizeof(ItemPointerData));
+	}
 	if (build->shape.exact != VEGO_EXACT_OFF)
 		build->spool = vego_exact_spool_begin();
 	vego_build_progress(VEGO_SUBPHASE_SCAN, 0, 0);

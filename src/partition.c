@@ -63,7 +63,7 @@ work_begin(VegoWork *work, const VegoPartition *build)
 {
 	memset(work, 0, sizeof(*work));
 	work->options = build->options;
-	work->distance_work = build->rows.coder->dims + DISTANCE_EXTRA;
+	work->distance_work = build->rows.coder->block_dims + DISTANCE_EXTRA;
 }
 
 static void
@@ -155,7 +155,7 @@ make_plan(VegoPartition *build)
 
 	/* the wider the rows, the smaller the leaf that a cache holds */
 	build->leaf_size = (int) (LEAF_BYTES /
-							  vego_block_stride(build->rows.coder->dims));
+							  vego_block_stride(build->rows.coder->block_dims));
 	build->leaf_size = Max(LEAF_SIZE / 4, Min(LEAF_SIZE, build->leaf_size));
 	build->leaf_limit = build->leaf_size * LEAF_LIMIT / LEAF_SIZE;
 

@@ -58,14 +58,6 @@ merge_keys(const uint64 *a, int a_count, const uint64 *b, int b_count,
 	return count;
 }
 
-/* Of scaled distances of this metric, in those of vego_code_distance. */
-static double
-distance_unit(const VegoPartition *build)
-{
-	return build->rows.coder->metric == VEGO_L1 ?
-		build->scale : build->scale * build->scale;
-}
-
 /*
  * Applies the rule to keys of positions, nearest first; returns how many
  * remain, at the front.
@@ -74,7 +66,7 @@ static int
 select_keys(const VegoPartition *build, uint64 *keys, int count, int limit,
 			VegoCandidate *candidates)
 {
-	double		unscale = 1.0 / distance_unit(build);
+	double		unscale = 1.0 / vego_partition_unit(build);
 	int			near_bytes = Min(build->rows.coder->code_bytes, 256);
 	int			chosen;
 
@@ -178,7 +170,7 @@ add_strangers(const VegoPartition *build, uint32 position, uint64 *keys,
 			known |= vego_key_id(keys[j]) == other;
 		if (known)
 			continue;
-		distance = distance_unit(build) *
+		distance = vego_partition_unit(build) *
 			vego_row_distance(&build->rows, build->rows.coder,
 							  build->items[position], build->items[other]);
 		keys[count] = PG_UINT64_MAX;
