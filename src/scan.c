@@ -70,7 +70,7 @@ typedef struct VegoScan
 	VegoSlot   *candidate;		/* the one being fetched */
 	VegoHeap	candidates;		/* ids by bound */
 	VegoHeap	rows;			/* TIDs by exact distance */
-	float		largest_step;	/* of the codes seen */
+	float		largest_error;	/* of the codes seen */
 	double		last_distance;
 	double		distance_before;	/* that, before the last row */
 	uint64		returned;
@@ -125,14 +125,16 @@ static void
 keep_candidate(void *arg, VegoNodeId id, double rank, const VegoSlot *slot)
 {
 	VegoScan   *scan = arg;
-	float		step = vego_slot_factors(&scan->nodes->geometry, slot)->step;
+	float		error = vego_code_error(&scan->nodes->coder,
+										vego_slot_factors(&scan->nodes->geometry,
+														  slot));
 
 	/* a hint may be anything, and a bound must be a number */
-	if (!(step >= 0.0f && step <= FLT_MAX))
-		step = 0.0f;
-	scan->largest_step = Max(scan->largest_step, step);
+	if (!(error >= 0.0f && error <= FLT_MAX))
+		error = 0.0f;
+	scan->largest_error = Max(scan->largest_error, error);
 	vego_heap_push(&scan->candidates,
-				   vego_query_bound(&scan->query, rank, step), id);
+				   vego_query_bound(&scan->query, rank, error), id);
 }
 
 IndexScanDesc
@@ -199,22 +201,21 @@ static bool
 set_query(IndexScanDesc desc, VegoScan *scan)
 {
 	ScanKey		key = &desc->orderByData[0];
-	const float *elements;
-	int			dims;
+	VegoContents contents;
 
 	if (key->sk_flags & SK_ISNULL)
 		return false;
 
 	scan->query_value =
 		PointerGetDatum(PG_DETOAST_DATUM_COPY(key->sk_argument));
-	elements = scan->opclass->elements(scan->query_value, &dims);
-	if (dims != scan->nodes->coder.dims)
+	contents = scan->opclass->type->contents(scan->query_value);
+	if (contents.dims != scan->nodes->coder.dims)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("index \"%s\" has %d dimensions, but the query has %d",
 						RelationGetRelationName(desc->indexRelation),
-						scan->nodes->coder.dims, dims)));
-	return vego_query_set(&scan->query, elements);
+						scan->nodes->coder.dims, contents.dims)));
+	return vego_query_set(&scan->query, &contents);
 }
 
 static void
@@ -242,7 +243,7 @@ start_scan(IndexScanDesc desc, VegoScan *scan)
 	vego_heap_clear(&scan->candidates);
 	vego_heap_clear(&scan->rows);
 	scan->exhausted = false;
-	scan->largest_step = 0.0f;
+	scan->largest_error = 0.0f;
 	scan->last_distance = -DBL_MAX;
 	scan->distance_before = -DBL_MAX;
 	scan->returned = 0;
@@ -359,13 +360,12 @@ read_vector(VegoScan *scan, VegoNodeId id, const VegoSlot *node)
 	VegoExactValue value;
 	Datum		restored;
 	Datum		distance;
-	int			dims;
 
 	if (!vego_exact_fetch(scan->nodes, id, &node->tid, place, &value))
 		return;
-	restored = scan->opclass->restore(value.bytes, value.length);
-	scan->opclass->elements(restored, &dims);
-	if (dims != scan->nodes->coder.dims)
+	restored = scan->opclass->type->restore(value.bytes, value.length,
+											scan->nodes->coder.dims);
+	if (restored == 0)
 		vego_exact_report(scan->nodes->rel, place,
 						  "exact vector has other dimensions");
 	distance = FunctionCall2Coll(scan->distance, scan->collation, restored,
@@ -454,7 +454,7 @@ searched_up_to(VegoScan *scan, double distance)
 		return false;
 	rank = vego_search_frontier(&scan->search);
 	return rank < DBL_MAX &&
-		vego_query_bound(&scan->query, rank, scan->largest_step) >= distance;
+		vego_query_bound(&scan->query, rank, scan->largest_error) >= distance;
 }
 
 static bool
