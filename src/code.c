@@ -10,9 +10,6 @@
 #include "code_sparse.h"
 #include "simd/kernels.h"
 
-/* Standard deviations a bound allows for: one side, 3e-7 of a normal. */
-#define BOUND_DEVIATIONS 5.0
-
 /* A query value is step * (128 * high + low), |128 * high + low| <= this. */
 #define QUERY_TOP (127 * 128 + 63)
 
@@ -604,7 +601,8 @@ vego_query_rank(const VegoQuery *query, const VegoFactors *factors,
  * distance would not.
  */
 static double
-dense_bound(const VegoQuery *query, double rank, float step)
+dense_bound(const VegoQuery *query, double rank, float step,
+			double deviations)
 {
 	double		n = query->coder->dims;
 	double		sigma = step * (1.0 / sqrt(12.0));
@@ -615,25 +613,25 @@ dense_bound(const VegoQuery *query, double rank, float step)
 	switch (query->coder->metric)
 	{
 		case VEGO_INNER_PRODUCT:
-			return rank - BOUND_DEVIATIONS * query->norm * (sigma + slip);
+			return rank - deviations * query->norm * (sigma + slip);
 
 		case VEGO_L1:
 			/* where a difference is below step, its error has a mean */
-			return rank - n * step / 4 - BOUND_DEVIATIONS * sigma * sqrt(n);
+			return rank - n * step / 4 - deviations * sigma * sqrt(n);
 
 		default:
 			break;
 	}
 
 	rest = rank - n * sigma * sigma
-		- BOUND_DEVIATIONS * (step * (double) step * query->square_spread +
+		- deviations * (step * (double) step * query->square_spread +
 							  2.0 * query->norm * slip);
 	/* and what fp32 factors lose of the squared norms */
 	rest -= query->norm * query->norm * FLT_EPSILON;
 	if (rest <= 0.0)
 		return 0.0;
-	distance = sqrt(rest + BOUND_DEVIATIONS * BOUND_DEVIATIONS * sigma * sigma)
-		- BOUND_DEVIATIONS * sigma;
+	distance = sqrt(rest + deviations * deviations * sigma * sigma)
+		- deviations * sigma;
 	distance = Max(distance, 0.0);
 	return query->coder->metric == VEGO_COSINE ?
 		distance * distance / 2.0 : distance;
@@ -641,9 +639,10 @@ dense_bound(const VegoQuery *query, double rank, float step)
 
 /* Norms are exact; all error is that of the dot product or, for L1, like it. */
 static double
-sparse_bound(const VegoQuery *query, double rank, float error)
+sparse_bound(const VegoQuery *query, double rank, float error,
+			 double deviations)
 {
-	double		margin = BOUND_DEVIATIONS * error * query->norm;
+	double		margin = deviations * error * query->norm;
 
 	switch (query->coder->metric)
 	{
@@ -651,7 +650,7 @@ sparse_bound(const VegoQuery *query, double rank, float error)
 			return rank - margin;
 
 		case VEGO_L1:
-			return rank - BOUND_DEVIATIONS * error *
+			return rank - deviations * error *
 				sqrt((double) VEGO_SPARSE_ENTRIES);
 
 		case VEGO_COSINE:
@@ -663,10 +662,11 @@ sparse_bound(const VegoQuery *query, double rank, float error)
 }
 
 double
-vego_query_bound(const VegoQuery *query, double rank, float error)
+vego_query_bound(const VegoQuery *query, double rank, float error,
+				 double deviations)
 {
 	if (query->coder->bits == 1)
 		return rank;
-	return is_sparse(query->coder) ? sparse_bound(query, rank, error) :
-		dense_bound(query, rank, error);
+	return is_sparse(query->coder) ? sparse_bound(query, rank, error, deviations) :
+		dense_bound(query, rank, error, deviations);
 }

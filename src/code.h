@@ -232,12 +232,18 @@ extern double vego_query_rank(const VegoQuery *query,
 							  const VegoFactors *factors, const uint8 *code);
 
 /*
+ * Standard deviations of the rounding error by which a value is nearer than its
+ * code with a chance of about one in a million.
+ */
+#define VEGO_BOUND_DEVIATIONS 5.0
+
+/*
  * A distance, in the unit of the operator, that the value behind a code of
- * that rank and error is not nearer than, but for a chance of about one in a
- * million: five standard deviations of the rounding error.  See src/README,
+ * that rank and error is not nearer than, if its rounding error is not so many
+ * standard deviations off; with 0, where it is expected.  See src/README,
  * "Exact order".
  */
 extern double vego_query_bound(const VegoQuery *query, double rank,
-							   float error);
+							   float error, double deviations);
 
 #endif							/* VEGO_CODE_H */

@@ -134,7 +134,8 @@ keep_candidate(void *arg, VegoNodeId id, double rank, const VegoSlot *slot)
 		error = 0.0f;
 	scan->largest_error = Max(scan->largest_error, error);
 	vego_heap_push(&scan->candidates,
-				   vego_query_bound(&scan->query, rank, error), id);
+				   vego_query_bound(&scan->query, rank, error,
+									VEGO_BOUND_DEVIATIONS), id);
 }
 
 IndexScanDesc
@@ -442,7 +443,12 @@ search_on(VegoScan *scan)
 	scan->exhausted = true;
 }
 
-/* Is no node that has not been expanded expected to be nearer than this? */
+/*
+ * Is no node that has not been expanded expected to be nearer than this?  One
+ * that is nearer all the same comes too late, as does one that the search has
+ * not met: that is a matter of recall, and of ef_search.  With a margin as that
+ * of candidates, searches in an index of 4 bits would go on for long.
+ */
 static bool
 searched_up_to(VegoScan *scan, double distance)
 {
@@ -454,7 +460,8 @@ searched_up_to(VegoScan *scan, double distance)
 		return false;
 	rank = vego_search_frontier(&scan->search);
 	return rank < DBL_MAX &&
-		vego_query_bound(&scan->query, rank, scan->largest_error) >= distance;
+		vego_query_bound(&scan->query, rank, scan->largest_error, 0.0) >=
+		distance;
 }
 
 static bool
