@@ -58,8 +58,9 @@ DECLARE
 	farthest float8;
 	found float8[];
 	hits int := 0;
+	queries int := 0;
 BEGIN
-	FOR query IN EXECUTE format('SELECT (%s)::text FROM vego_types WHERE id %% 300 = 7', c.expression) LOOP
+	FOR query IN EXECUTE format('SELECT (%s)::text FROM vego_types WHERE id %% 150 = 8', c.expression) LOOP
 		SET LOCAL enable_seqscan = on;
 		SET LOCAL enable_indexscan = off;
 		EXECUTE format('SELECT max(d) FROM (SELECT (%s) %s %L AS d FROM vego_types ORDER BY d LIMIT %s) nearest',
@@ -75,9 +76,10 @@ BEGIN
 		IF found <> ARRAY(SELECT d FROM unnest(found) d ORDER BY d) THEN
 			RETURN -1;
 		END IF;
+		queries := queries + 1;
 		hits := hits + (SELECT count(*) FROM unnest(found) d WHERE d <= farthest + 1e-9);
 	END LOOP;
-	RETURN hits::float8 / (10 * neighbours);
+	RETURN hits::float8 / (queries * neighbours);
 END
 $$;
 
@@ -107,8 +109,8 @@ SELECT pg_temp.make_indexes('WITH (exact = plain)');
 SELECT class, v.* FROM classes, pg_temp.verdict(class) v ORDER BY class COLLATE "C";
 INSERT INTO vego_types SELECT id + 10000, v FROM vego_types WHERE id % 100 = 3;
 SELECT class, v.findings FROM classes, pg_temp.verdict(class) v ORDER BY class COLLATE "C";
-SELECT pg_temp.failure($$SELECT pg_temp.make_indexes('WITH (exact = zstd)')$$)
-	IN ('no error', '0A000') OR true AS tried;
+SELECT pg_temp.make_indexes('WITH (exact = zstd)');
+SELECT class, v.found, v.findings FROM classes, pg_temp.verdict(class) v ORDER BY class COLLATE "C";
 
 -- From nothing, by inserts alone.
 TRUNCATE vego_types;
