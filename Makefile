@@ -29,6 +29,7 @@ OBJS = \
 	src/check_pages.o \
 	src/check_rows.o \
 	src/code.o \
+	src/code_sparse.o \
 	src/copies.o \
 	src/cost.o \
 	src/cost_distance.o \

@@ -1645,6 +1645,176 @@ COMMENT ON OPERATOR CLASS vector_l1_ops USING vego_hnsw IS
 COMMENT ON OPERATOR FAMILY vector_l1_ops USING vego_hnsw IS
 	'taxicab distance, <+>';
 
+CREATE FUNCTION vego_halfvec_l2_support(pg_catalog.internal)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_halfvec_l2_support';
+COMMENT ON FUNCTION vego_halfvec_l2_support(pg_catalog.internal) IS
+	'vego_hnsw support';
+
+CREATE FUNCTION vego_halfvec_ip_support(pg_catalog.internal)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_halfvec_ip_support';
+COMMENT ON FUNCTION vego_halfvec_ip_support(pg_catalog.internal) IS
+	'vego_hnsw support';
+
+CREATE FUNCTION vego_halfvec_cosine_support(pg_catalog.internal)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_halfvec_cosine_support';
+COMMENT ON FUNCTION vego_halfvec_cosine_support(pg_catalog.internal) IS
+	'vego_hnsw support';
+
+CREATE FUNCTION vego_halfvec_l1_support(pg_catalog.internal)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_halfvec_l1_support';
+COMMENT ON FUNCTION vego_halfvec_l1_support(pg_catalog.internal) IS
+	'vego_hnsw support';
+
+CREATE OPERATOR CLASS halfvec_l2_ops
+	DEFAULT FOR TYPE halfvec USING vego_hnsw AS
+	OPERATOR 1 <-> (halfvec, halfvec) FOR ORDER BY pg_catalog.float_ops,
+	FUNCTION 1 l2_distance(halfvec, halfvec),
+	FUNCTION 2 vego_halfvec_l2_support(pg_catalog.internal);
+COMMENT ON OPERATOR CLASS halfvec_l2_ops USING vego_hnsw IS
+	'Euclidean distance, <->';
+COMMENT ON OPERATOR FAMILY halfvec_l2_ops USING vego_hnsw IS
+	'Euclidean distance, <->';
+
+CREATE OPERATOR CLASS halfvec_ip_ops
+	FOR TYPE halfvec USING vego_hnsw AS
+	OPERATOR 1 <#> (halfvec, halfvec) FOR ORDER BY pg_catalog.float_ops,
+	FUNCTION 1 halfvec_negative_inner_product(halfvec, halfvec),
+	FUNCTION 2 vego_halfvec_ip_support(pg_catalog.internal);
+COMMENT ON OPERATOR CLASS halfvec_ip_ops USING vego_hnsw IS
+	'negative inner product, <#>';
+COMMENT ON OPERATOR FAMILY halfvec_ip_ops USING vego_hnsw IS
+	'negative inner product, <#>';
+
+CREATE OPERATOR CLASS halfvec_cosine_ops
+	FOR TYPE halfvec USING vego_hnsw AS
+	OPERATOR 1 <=> (halfvec, halfvec) FOR ORDER BY pg_catalog.float_ops,
+	FUNCTION 1 cosine_distance(halfvec, halfvec),
+	FUNCTION 2 vego_halfvec_cosine_support(pg_catalog.internal);
+COMMENT ON OPERATOR CLASS halfvec_cosine_ops USING vego_hnsw IS
+	'cosine distance, <=>; zero vectors are not indexed';
+COMMENT ON OPERATOR FAMILY halfvec_cosine_ops USING vego_hnsw IS
+	'cosine distance, <=>';
+
+CREATE OPERATOR CLASS halfvec_l1_ops
+	FOR TYPE halfvec USING vego_hnsw AS
+	OPERATOR 1 <+> (halfvec, halfvec) FOR ORDER BY pg_catalog.float_ops,
+	FUNCTION 1 l1_distance(halfvec, halfvec),
+	FUNCTION 2 vego_halfvec_l1_support(pg_catalog.internal);
+COMMENT ON OPERATOR CLASS halfvec_l1_ops USING vego_hnsw IS
+	'taxicab distance, <+>';
+COMMENT ON OPERATOR FAMILY halfvec_l1_ops USING vego_hnsw IS
+	'taxicab distance, <+>';
+
+CREATE FUNCTION vego_sparsevec_l2_support(pg_catalog.internal)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_l2_support';
+COMMENT ON FUNCTION vego_sparsevec_l2_support(pg_catalog.internal) IS
+	'vego_hnsw support';
+
+CREATE FUNCTION vego_sparsevec_ip_support(pg_catalog.internal)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_ip_support';
+COMMENT ON FUNCTION vego_sparsevec_ip_support(pg_catalog.internal) IS
+	'vego_hnsw support';
+
+CREATE FUNCTION vego_sparsevec_cosine_support(pg_catalog.internal)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_cosine_support';
+COMMENT ON FUNCTION vego_sparsevec_cosine_support(pg_catalog.internal) IS
+	'vego_hnsw support';
+
+CREATE FUNCTION vego_sparsevec_l1_support(pg_catalog.internal)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_sparsevec_l1_support';
+COMMENT ON FUNCTION vego_sparsevec_l1_support(pg_catalog.internal) IS
+	'vego_hnsw support';
+
+CREATE OPERATOR CLASS sparsevec_l2_ops
+	DEFAULT FOR TYPE sparsevec USING vego_hnsw AS
+	OPERATOR 1 <-> (sparsevec, sparsevec) FOR ORDER BY pg_catalog.float_ops,
+	FUNCTION 1 l2_distance(sparsevec, sparsevec),
+	FUNCTION 2 vego_sparsevec_l2_support(pg_catalog.internal);
+COMMENT ON OPERATOR CLASS sparsevec_l2_ops USING vego_hnsw IS
+	'Euclidean distance, <->';
+COMMENT ON OPERATOR FAMILY sparsevec_l2_ops USING vego_hnsw IS
+	'Euclidean distance, <->';
+
+CREATE OPERATOR CLASS sparsevec_ip_ops
+	FOR TYPE sparsevec USING vego_hnsw AS
+	OPERATOR 1 <#> (sparsevec, sparsevec) FOR ORDER BY pg_catalog.float_ops,
+	FUNCTION 1 sparsevec_negative_inner_product(sparsevec, sparsevec),
+	FUNCTION 2 vego_sparsevec_ip_support(pg_catalog.internal);
+COMMENT ON OPERATOR CLASS sparsevec_ip_ops USING vego_hnsw IS
+	'negative inner product, <#>';
+COMMENT ON OPERATOR FAMILY sparsevec_ip_ops USING vego_hnsw IS
+	'negative inner product, <#>';
+
+CREATE OPERATOR CLASS sparsevec_cosine_ops
+	FOR TYPE sparsevec USING vego_hnsw AS
+	OPERATOR 1 <=> (sparsevec, sparsevec) FOR ORDER BY pg_catalog.float_ops,
+	FUNCTION 1 cosine_distance(sparsevec, sparsevec),
+	FUNCTION 2 vego_sparsevec_cosine_support(pg_catalog.internal);
+COMMENT ON OPERATOR CLASS sparsevec_cosine_ops USING vego_hnsw IS
+	'cosine distance, <=>; zero vectors are not indexed';
+COMMENT ON OPERATOR FAMILY sparsevec_cosine_ops USING vego_hnsw IS
+	'cosine distance, <=>';
+
+CREATE OPERATOR CLASS sparsevec_l1_ops
+	FOR TYPE sparsevec USING vego_hnsw AS
+	OPERATOR 1 <+> (sparsevec, sparsevec) FOR ORDER BY pg_catalog.float_ops,
+	FUNCTION 1 l1_distance(sparsevec, sparsevec),
+	FUNCTION 2 vego_sparsevec_l1_support(pg_catalog.internal);
+COMMENT ON OPERATOR CLASS sparsevec_l1_ops USING vego_hnsw IS
+	'taxicab distance, <+>';
+COMMENT ON OPERATOR FAMILY sparsevec_l1_ops USING vego_hnsw IS
+	'taxicab distance, <+>';
+
+CREATE FUNCTION vego_bit_hamming_support(pg_catalog.internal)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_bit_hamming_support';
+COMMENT ON FUNCTION vego_bit_hamming_support(pg_catalog.internal) IS
+	'vego_hnsw support';
+
+CREATE FUNCTION vego_bit_jaccard_support(pg_catalog.internal)
+	RETURNS pg_catalog.internal
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'vego_bit_jaccard_support';
+COMMENT ON FUNCTION vego_bit_jaccard_support(pg_catalog.internal) IS
+	'vego_hnsw support';
+
+CREATE OPERATOR CLASS bit_hamming_ops
+	DEFAULT FOR TYPE pg_catalog."bit" USING vego_hnsw AS
+	OPERATOR 1 <~> (pg_catalog."bit", pg_catalog."bit") FOR ORDER BY pg_catalog.float_ops,
+	FUNCTION 1 hamming_distance(pg_catalog."bit", pg_catalog."bit"),
+	FUNCTION 2 vego_bit_hamming_support(pg_catalog.internal);
+COMMENT ON OPERATOR CLASS bit_hamming_ops USING vego_hnsw IS
+	'Hamming distance, <~>';
+COMMENT ON OPERATOR FAMILY bit_hamming_ops USING vego_hnsw IS
+	'Hamming distance, <~>';
+
+CREATE OPERATOR CLASS bit_jaccard_ops
+	FOR TYPE pg_catalog."bit" USING vego_hnsw AS
+	OPERATOR 1 <%> (pg_catalog."bit", pg_catalog."bit") FOR ORDER BY pg_catalog.float_ops,
+	FUNCTION 1 jaccard_distance(pg_catalog."bit", pg_catalog."bit"),
+	FUNCTION 2 vego_bit_jaccard_support(pg_catalog.internal);
+COMMENT ON OPERATOR CLASS bit_jaccard_ops USING vego_hnsw IS
+	'Jaccard distance, <%>';
+COMMENT ON OPERATOR FAMILY bit_jaccard_ops USING vego_hnsw IS
+	'Jaccard distance, <%>';
+
 --
 -- Looking into an index
 --

@@ -12,7 +12,7 @@ void
 vego_blocks_init(VegoBlocks *blocks, const VegoRows *rows, double scale,
 				 int widest)
 {
-	int			dims = rows->coder->dims;
+	int			dims = rows->coder->block_dims;
 
 	blocks->rows = rows;
 	blocks->scale = scale;
@@ -92,21 +92,31 @@ shifted_lift(const VegoCoder *coder, const VegoFactors *factors)
 	return -norm * norm / (coder->radius + vego_lift(coder, factors));
 }
 
-VegoBlockRow
-vego_blocks_row(const VegoBlocks *blocks, uint32 row)
+double
+vego_blocks_lift(const VegoBlocks *blocks, uint32 row)
+{
+	return shifted_lift(blocks->rows->coder,
+						vego_row_factors(blocks->rows, row));
+}
+
+/* Unpacks a row's code. */
+static VegoBlockRow
+unpack_row(const VegoBlocks *blocks, uint32 row, uint8 *bytes)
 {
 	const VegoCoder *coder = blocks->rows->coder;
-	const VegoFactors *factors = vego_row_factors(blocks->rows, row);
+	VegoFactors factors =
+		vego_code_unpack(coder, vego_row_factors(blocks->rows, row),
+						 vego_row_code(blocks->rows, row), bytes);
 
-	return vego_block_row(factors, coder->dims, shifted_lift(coder, factors),
-						  blocks->scale);
+	return vego_block_row(&factors, coder->block_dims,
+						  vego_blocks_lift(blocks, row), blocks->scale);
 }
 
 void
 vego_columns_put(const VegoBlocks *blocks, VegoColumns *columns, int start,
 				 int count, const uint8 *bytes, const VegoBlockRow *factors)
 {
-	int			dims = blocks->rows->coder->dims;
+	int			dims = blocks->rows->coder->block_dims;
 	int			index = start / VEGO_BLOCK_COLUMNS;
 	VegoBlockColumns *block = &columns->factors[index];
 
@@ -132,8 +142,7 @@ void
 vego_blocks_gather(VegoBlocks *blocks, const uint32 *rows, int count,
 				   VegoPanel *panel, VegoColumns *columns)
 {
-	const VegoCoder *coder = blocks->rows->coder;
-	int			dims = coder->dims;
+	int			dims = blocks->rows->coder->block_dims;
 
 	if (columns)
 	{
@@ -148,12 +157,8 @@ vego_blocks_gather(VegoBlocks *blocks, const uint32 *rows, int count,
 		for (int i = 0; i < n; i++)
 			__builtin_prefetch(vego_row_code(blocks->rows, rows[start + i]));
 		for (int i = 0; i < n; i++)
-		{
-			factors[i] = vego_blocks_row(blocks, rows[start + i]);
-			vego_code_unpack(coder,
-							 vego_row_code(blocks->rows, rows[start + i]),
-							 blocks->bytes + (size_t) i * dims);
-		}
+			factors[i] = unpack_row(blocks, rows[start + i],
+									blocks->bytes + (size_t) i * dims);
 		if (panel)
 		{
 			memcpy(panel->factors + start, factors, n * sizeof(VegoBlockRow));
@@ -174,7 +179,7 @@ static void
 measure(VegoBlocks *blocks, const VegoPanel *panel, int first, int row_count,
 		const VegoColumns *columns, int own, int next_own)
 {
-	int			dims = blocks->rows->coder->dims;
+	int			dims = blocks->rows->coder->block_dims;
 
 	for (int i = 0; i < row_count * blocks->hands; i++)
 		blocks->least[i] = VEGO_NO_MARK;

@@ -5,7 +5,8 @@
  * A block is VEGO_BLOCK_ROWS rows of a panel against VEGO_BLOCK_COLUMNS columns
  * (simd/kernels.h), and what comes of it are marks.  Distances are squared, in fp32, and scaled so that
  * usual norms are near 1: squared L2 of the codes, lifted under inner product.
- * L1 has no blocks; there they measure L2.
+ * L1 has no blocks; there they measure L2.  Of sparse vectors they measure a
+ * short version (vego_code_unpack).
  */
 #ifndef VEGO_BLOCK_H
 #define VEGO_BLOCK_H
@@ -83,7 +84,9 @@ vego_drawn_scale(double norm, double scale)
 /* What a block needs to know of a vector, scaled. */
 extern VegoBlockRow vego_block_row(const VegoFactors *factors, int dims,
 								   double lift, double scale);
-extern VegoBlockRow vego_blocks_row(const VegoBlocks *blocks, uint32 row);
+
+/* The lift of a row in blocks, not scaled. */
+extern double vego_blocks_lift(const VegoBlocks *blocks, uint32 row);
 
 /* Fills a panel, columns, or both (whatever is not NULL) with rows. */
 extern void vego_blocks_gather(VegoBlocks *blocks, const uint32 *rows,

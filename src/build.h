@@ -40,7 +40,7 @@ typedef struct VegoBuild
 	VegoRowsPool pool;
 	VegoRowStore store;
 	double		radius2;		/* largest squared norm */
-	float	   *scratch;
+	void	   *scratch;
 	VegoExactSpool *spool;		/* NULL unless exact vectors are kept */
 
 	/* first rows, before there is a centre */

@@ -72,7 +72,8 @@ fill_meta(Relation index, ForkNumber fork, Buffer buffer, const VegoMeta *meta,
 {
 	BlockNumber block = BufferGetBlockNumber(buffer);
 	Page		page = BufferGetPage(buffer);
-	VegoCentrePart part = vego_centre_part(meta->dims, block);
+	VegoCentrePart part =
+		vego_centre_part(vego_centre_dims(meta->dims, meta->bits), block);
 
 	START_CRIT_SECTION();
 	vego_page_init(page, VEGO_PAGE_META);
@@ -93,15 +94,16 @@ static void
 write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
 		   const float *centre)
 {
+	int			dims = vego_centre_dims(meta->dims, meta->bits);
 	VegoCentrePart part;
 	BlockNumber block = 0;
 
 	do
 	{
-		part = vego_centre_part(meta->dims, block++);
+		part = vego_centre_part(dims, block++);
 		fill_meta(index, fork, new_page(index, fork, VEGO_PAGE_META), meta,
 				  centre);
-	} while (part.first + part.count < meta->dims);
+	} while (part.first + part.count < dims);
 }
 
 static VegoMeta
@@ -119,7 +121,7 @@ make_meta(const VegoBuild *build)
 	meta.exact = build->shape.exact;
 	if (meta.exact != VEGO_EXACT_OFF)
 	{
-		meta.element_bytes = build->opclass->element_bytes;
+		meta.element_bytes = build->opclass->type->element_bytes;
 		meta.value_bytes = vego_value_most_bytes(build->opclass,
 												 build->shape.dims);
 		meta.stored_bytes = vego_exact_expected_bytes(&meta);

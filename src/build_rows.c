@@ -88,13 +88,14 @@ check_row_count(const VegoBuild *build, uint64 count)
 }
 
 static void
-add_row(VegoBuild *build, ItemPointer tid, const float *x)
+add_row(VegoBuild *build, ItemPointer tid, const VegoContents *contents)
 {
 	VegoRowStore *store = &build->store;
 	VegoStoredRow row = vego_rowstore_next(store);
 
 	check_row_count(build, (uint64) store->count + 1);
-	if (!vego_encode(&build->coder, x, build->scratch, row.factors, row.code))
+	if (!vego_encode(&build->coder, contents, build->scratch, row.factors,
+					 row.code))
 		return;
 	build->radius2 = Max(build->radius2,
 						 (double) row.factors->norm * row.factors->norm);
@@ -182,6 +183,12 @@ start_team(VegoBuild *build)
 	vego_team_start(build->team);
 }
 
+static inline bool
+codes_have_centre(const VegoBuild *build)
+{
+	return vego_centre_dims(build->shape.dims, build->shape.bits) > 0;
+}
+
 /* Decides the centre and codes the rows that have waited for it. */
 static void
 settle_centre(VegoBuild *build)
@@ -189,14 +196,42 @@ settle_centre(VegoBuild *build)
 	if (build->has_centre)
 		return;
 	build->has_centre = true;
+	if (!codes_have_centre(build))
+		return;
 	/* inner product does not stay the same under translation */
 	if (build->coder.metric != VEGO_INNER_PRODUCT && build->waiting_count > 0)
 		compute_centre(build);
 	for (uint32 row = 0; row < build->waiting_count; row++)
-		add_row(build, &build->waiting_tids[row],
-				build->waiting + (Size) row * build->shape.dims);
+	{
+		VegoContents contents = {
+			build->shape.dims,
+			.x = build->waiting + (Size) row * build->shape.dims
+		};
+
+		add_row(build, &build->waiting_tids[row], &contents);
+	}
 	pfree(build->waiting);
 	pfree(build->waiting_tids);
+}
+
+/* One of the first rows, which wait for a centre if there is to be one. */
+static void
+add_first_row(VegoBuild *build, ItemPointer tid, const VegoContents *contents)
+{
+	if (codes_have_centre(build))
+	{
+		memcpy(build->waiting + (Size) build->waiting_count * build->shape.dims,
+			   contents->x, build->shape.dims * sizeof(float));
+		build->waiting_tids[build->waiting_count] = *tid;
+	}
+	else
+		add_row(build, tid, contents);
+	build->waiting_count++;
+	if (build->waiting_count < build->waiting_room)
+		return;
+	settle_centre(build);
+	if (build->team)
+		start_team(build);
 }
 
 static void
@@ -206,31 +241,22 @@ scan_row(Relation index, ItemPointer tid, Datum *values, bool *isnull,
 	VegoBuild  *build = state;
 	MemoryContext old;
 	Datum		value;
-	const float *x;
+	VegoContents contents;
 
 	if (isnull[0])
 		return;
 	old = MemoryContextSwitchTo(build->row_context);
 	value = PointerGetDatum(PG_DETOAST_DATUM(values[0]));
-	x = vego_value_elements(index, build->opclass, value, build->shape.dims);
+	contents = vego_value_contents(index, build->opclass, value,
+								   build->shape.dims);
 	MemoryContextSwitchTo(build->context);
 	if (build->spool)
 		vego_exact_spool_add(build->spool, tid,
 							 vego_value_bytes(build->opclass, value));
 	if (build->has_centre)
-		add_row(build, tid, x);
+		add_row(build, tid, &contents);
 	else
-	{
-		memcpy(build->waiting + (Size) build->waiting_count * build->shape.dims,
-			   x, build->shape.dims * sizeof(float));
-		build->waiting_tids[build->waiting_count++] = *tid;
-		if (build->waiting_count == build->waiting_room)
-		{
-			settle_centre(build);
-			if (build->team)
-				start_team(build);
-		}
-	}
+		add_first_row(build, tid, &contents);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(build->row_context);
 }
@@ -243,14 +269,16 @@ vego_build_plan_team(VegoBuild *build, bool concurrent)
 								 offsetof(Notice, parts) +
 								 max_parallel_maintenance_workers *
 								 sizeof(RowsPart) +
-								 build->shape.dims * sizeof(float));
+								 vego_centre_dims(build->shape.dims,
+												  build->shape.bits) *
+								 sizeof(float));
 }
 
 /* Scans the heap, or this process's part of it. */
 static void
 scan_heap(VegoBuild *build, IndexInfo *info, bool reports)
 {
-	build->scratch = palloc(build->shape.dims * sizeof(float));
+	build->scratch = palloc(vego_encode_scratch_bytes(&build->coder));
 	build->reltuples =
 		table_index_build_scan(build->heap, build->index, info, true, reports,
 							   scan_row, build, build->team ?
@@ -266,7 +294,8 @@ leader_pool(const VegoTeam *team)
 static void
 scan_as_leader(VegoBuild *build, IndexInfo *info)
 {
-	int			dims = build->shape.dims;
+	Size		bytes = vego_centre_dims(build->shape.dims, build->shape.bits) *
+		sizeof(float);
 
 	VegoRowsPool *pool = build->team ? leader_pool(build->team) : &build->pool;
 	Size		centre_bytes = Min(CENTRE_BYTES,
@@ -274,12 +303,14 @@ scan_as_leader(VegoBuild *build, IndexInfo *info)
 
 	vego_rows_pool_init(pool, vego_build_rows_in_memory(build),
 						build->team ? POOL_STEP : 1);
-	build->waiting_room = Max(1, Min(CENTRE_ROWS,
-									 centre_bytes / (dims * sizeof(float))));
-	build->waiting = allocate_huge((Size) build->waiting_room * dims *
-								   sizeof(float));
-	build->waiting_tids = palloc(build->waiting_room *
-								 sizeof(ItemPointerData));
+	build->waiting_room = CENTRE_ROWS;
+	if (bytes > 0)
+	{
+		build->waiting_room = Max(1, Min(CENTRE_ROWS, centre_bytes / bytes));
+		build->waiting = allocate_huge(build->waiting_room * bytes);
+		build->waiting_tids = palloc(build->waiting_room *
+									 sizeof(ItemPointerData));
+	}
 	if (build->shape.exact != VEGO_EXACT_OFF)
 		build->spool = vego_exact_spool_begin();
 	vego_build_progress(VEGO_SUBPHASE_SCAN, 0, 0);

@@ -138,7 +138,7 @@ check_catalog(VegoCheck *check)
 	}
 
 	/* ALTER INDEX changes parameters, but not the index */
-	if ((m > 0 && m != meta->m) || bits != meta->bits)
+	if ((m > 0 && m != meta->m) || (bits > 0 && bits != meta->bits))
 		vego_finding(check, VEGO_META, VEGO_INFO, 0, -1,
 					 "index was built with m = %d and bits = %d; other storage parameters take effect with REINDEX",
 					 meta->m, meta->bits);
@@ -148,7 +148,7 @@ check_catalog(VegoCheck *check)
 					 vego_exact_mode_name(meta->exact),
 					 vego_exact_mode_name(exact));
 	if (meta->exact != VEGO_EXACT_OFF &&
-		(meta->element_bytes != opclass->element_bytes ||
+		(meta->element_bytes != opclass->type->element_bytes ||
 		 meta->value_bytes != vego_value_most_bytes(opclass, meta->dims)))
 	{
 		check->agrees = false;
@@ -156,7 +156,7 @@ check_catalog(VegoCheck *check)
 					 "index keeps %u bytes of vectors, %u of each element, but its operator class has %d and %d",
 					 meta->value_bytes, meta->element_bytes,
 					 vego_value_most_bytes(opclass, meta->dims),
-					 opclass->element_bytes);
+					 opclass->type->element_bytes);
 	}
 }
 
@@ -164,7 +164,9 @@ check_catalog(VegoCheck *check)
 static void
 take_centre(VegoCheck *check, BlockNumber block, float *centre)
 {
-	VegoCentrePart part = vego_centre_part(check->meta.dims, block);
+	VegoCentrePart part =
+		vego_centre_part(vego_centre_dims(check->meta.dims, check->meta.bits),
+						 block);
 	bool		finite = true;
 
 	memcpy(centre + part.first, check->page + part.offset,
@@ -180,7 +182,9 @@ take_centre(VegoCheck *check, BlockNumber block, float *centre)
 static bool
 check_centre(VegoCheck *check)
 {
-	float	   *centre = palloc0(check->meta.dims * sizeof(float));
+	float	   *centre = palloc0(vego_centre_dims(check->meta.dims,
+												  check->meta.bits) *
+								 sizeof(float));
 
 	for (BlockNumber block = 0; block < check->geometry.first_block; block++)
 	{

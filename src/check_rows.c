@@ -116,7 +116,7 @@ typedef struct RowCheck
 	VegoCheck  *check;
 	const VegoOpclass *opclass;
 	MemoryContext row_context;
-	float	   *scratch;
+	void	   *scratch;
 	Datum		value;			/* the row's, detoasted */
 	VegoFactors factors;		/* of the row's vector */
 	uint8	   *code;
@@ -150,8 +150,11 @@ codes_agree(RowCheck *row, const uint8 *stored)
 {
 	const VegoCoder *coder = &row->check->coder;
 
-	vego_code_unpack(coder, row->code, row->bytes);
-	vego_code_unpack(coder, stored, row->stored_bytes);
+	/* only quantizing is arithmetic that instruction sets may differ in */
+	if (coder->bits != 8 && coder->bits != 4)
+		return memcmp(row->code, stored, coder->code_bytes) == 0;
+	vego_code_unpack(coder, &row->factors, row->code, row->bytes);
+	vego_code_unpack(coder, &row->factors, stored, row->stored_bytes);
 	for (int i = 0; i < coder->dims; i++)
 		if (abs((int) row->bytes[i] - (int) row->stored_bytes[i]) > 1)
 			return false;
@@ -230,15 +233,15 @@ check_row_callback(Relation index, ItemPointer tid, Datum *values,
 	RowCheck   *row = arg;
 	VegoCheck  *check = row->check;
 	MemoryContext old;
-	const float *elements;
+	VegoContents contents;
 
 	if (isnull[0])
 		return;
 	old = MemoryContextSwitchTo(row->row_context);
 	row->value = PointerGetDatum(PG_DETOAST_DATUM(values[0]));
-	elements = vego_value_elements(index, row->opclass, row->value,
+	contents = vego_value_contents(index, row->opclass, row->value,
 								   check->coder.dims);
-	if (vego_encode(&check->coder, elements, row->scratch, &row->factors,
+	if (vego_encode(&check->coder, &contents, row->scratch, &row->factors,
 					row->code))
 		check_row(row, tid);
 	MemoryContextSwitchTo(old);
@@ -266,11 +269,11 @@ vego_check_rows(VegoCheck *check)
 	row.opclass = vego_opclass(check->index);
 	row.row_context = AllocSetContextCreate(check->context, "vego check row",
 											ALLOCSET_DEFAULT_SIZES);
-	row.scratch = palloc(check->coder.dims * sizeof(float));
+	row.scratch = palloc(vego_encode_scratch_bytes(&check->coder));
 	row.code = palloc0(code_bytes);
 	row.hashed = palloc(sizeof(VegoFactors) + code_bytes);
-	row.bytes = palloc(check->coder.dims);
-	row.stored_bytes = palloc(check->coder.dims);
+	row.bytes = palloc(check->coder.block_dims);
+	row.stored_bytes = palloc(check->coder.block_dims);
 
 	/* a concurrent build's second half: an MVCC snapshot, no uniqueness */
 	info->ii_Concurrent = true;

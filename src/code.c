@@ -1,20 +1,39 @@
 /*
  * code.c
- *	  How is a vector quantized, and how far apart are two codes?
+ *	  How is a value coded, and how far apart are two codes?
  */
 #include "postgres.h"
 
 #include <float.h>
 #include <math.h>
 
-#include "code.h"
+#include "code_sparse.h"
 #include "simd/kernels.h"
-
-/* Standard deviations a bound allows for: one side, 3e-7 of a normal. */
-#define BOUND_DEVIATIONS 5.0
 
 /* A query value is step * (128 * high + low), |128 * high + low| <= this. */
 #define QUERY_TOP (127 * 128 + 63)
+
+static inline bool
+is_sparse(const VegoCoder *coder)
+{
+	return coder->bits == VEGO_BITS_SPARSE;
+}
+
+int
+vego_code_bytes(int dims, int bits)
+{
+	switch (bits)
+	{
+		case VEGO_BITS_SPARSE:
+			return VEGO_SPARSE_CODE_BYTES;
+		case 1:
+			return (dims + BITS_PER_BYTE - 1) / BITS_PER_BYTE;
+		case 4:
+			return (dims + 1) / 2;
+		default:
+			return dims;
+	}
+}
 
 void
 vego_coder_init(VegoCoder *coder, VegoMetric metric, int dims, int bits,
@@ -24,6 +43,7 @@ vego_coder_init(VegoCoder *coder, VegoMetric metric, int dims, int bits,
 	coder->dims = dims;
 	coder->bits = bits;
 	coder->code_bytes = vego_code_bytes(dims, bits);
+	coder->block_dims = is_sparse(coder) ? VEGO_SPARSE_BLOCK_DIMS : dims;
 	coder->radius = radius;
 	coder->centre = centre;
 }
@@ -80,8 +100,8 @@ centre_values(const VegoCoder *coder, const float *x, float *out,
 }
 
 bool
-vego_encode(const VegoCoder *coder, const float *x, float *scratch,
-			VegoFactors *factors, uint8 *code)
+vego_encode_dense(const VegoCoder *coder, const float *x, float *scratch,
+				  VegoFactors *factors, uint8 *code)
 {
 	int			n = coder->dims;
 	int			top = coder->bits == 8 ? 255 : 15;
@@ -143,11 +163,76 @@ vego_encode(const VegoCoder *coder, const float *x, float *scratch,
 	return true;
 }
 
-void
-vego_code_unpack(const VegoCoder *coder, const uint8 *code, uint8 *bytes)
+/*
+ * A string of bits is its own code; those behind its end are 0.  Only cosine's
+ * distance, which stands for Jaccard's between nodes, wants a norm of 1.
+ */
+static void
+encode_bits(const VegoCoder *coder, const uint8 *bits, VegoFactors *factors,
+			uint8 *code)
+{
+	int			n = coder->dims;
+	double		ones = vego_kernels->bits_shared(bits, bits,
+												 coder->code_bytes);
+
+	memcpy(code, bits, coder->code_bytes);
+	factors->lo = 0.0f;
+	factors->step = 1.0f;
+	factors->norm = (float) sqrt(ones);
+	if (coder->metric == VEGO_JACCARD && ones > 0.0)
+	{
+		factors->step = (float) (1.0 / sqrt(ones));
+		factors->norm = 1.0f;
+	}
+	factors->mean = (float) (factors->step * ones / n);
+}
+
+bool
+vego_encode(const VegoCoder *coder, const VegoContents *contents,
+			void *scratch, VegoFactors *factors, uint8 *code)
+{
+	if (is_sparse(coder))
+		return vego_sparse_encode(coder, contents, scratch, factors, code);
+	if (coder->bits == 1)
+	{
+		encode_bits(coder, contents->bits, factors, code);
+		return true;
+	}
+	return vego_encode_dense(coder, contents->x, scratch, factors, code);
+}
+
+Size
+vego_encode_scratch_bytes(const VegoCoder *coder)
+{
+	return is_sparse(coder) ? vego_sparse_scratch_bytes(coder) :
+		coder->dims * sizeof(float);
+}
+
+static inline int
+code_element(const VegoCoder *coder, const uint8 *code, int i)
 {
 	if (coder->bits == 8)
+		return code[i];
+	if (coder->bits == 1)
+		return code[i / BITS_PER_BYTE] >> (BITS_PER_BYTE - 1 -
+										   i % BITS_PER_BYTE) & 1;
+	return i < coder->code_bytes ?
+		code[i] & 0x0F : code[i - coder->code_bytes] >> 4;
+}
+
+VegoFactors
+vego_code_unpack(const VegoCoder *coder, const VegoFactors *factors,
+				 const uint8 *code, uint8 *bytes)
+{
+	if (is_sparse(coder))
+		return vego_sparse_unpack(factors, code, bytes);
+	if (coder->bits == 8)
 		memcpy(bytes, code, coder->dims);
+	else if (coder->bits == 1)
+	{
+		for (int i = 0; i < coder->dims; i++)
+			bytes[i] = code_element(coder, code, i);
+	}
 	else
 	{
 		int			half = coder->code_bytes;
@@ -157,15 +242,15 @@ vego_code_unpack(const VegoCoder *coder, const uint8 *code, uint8 *bytes)
 		for (int j = half; j < coder->dims; j++)
 			bytes[j] = code[j - half] >> 4;
 	}
+	return *factors;
 }
 
-static inline int
-code_element(const VegoCoder *coder, const uint8 *code, int i)
+float
+vego_code_error(const VegoCoder *coder, const VegoFactors *factors)
 {
-	if (coder->bits == 8)
-		return code[i];
-	return i < coder->code_bytes ?
-		code[i] & 0x0F : code[i - coder->code_bytes] >> 4;
+	if (is_sparse(coder))
+		return vego_sparse_error(factors);
+	return coder->bits == 1 ? 0.0f : factors->step;
 }
 
 void
@@ -188,16 +273,31 @@ rank_or_far(double rank)
 	return fabs(rank) <= DBL_MAX ? rank : DBL_MAX;
 }
 
+int32
+vego_code_dot(const VegoCoder *coder, const uint8 *a, const uint8 *b)
+{
+	switch (coder->bits)
+	{
+		case 1:
+			return vego_kernels->bits_shared(a, b, coder->code_bytes);
+		case 4:
+			return vego_kernels->code_dot4(a, b, coder->code_bytes);
+		default:
+			return vego_kernels->code_dot8(a, b, coder->dims);
+	}
+}
+
 double
 vego_code_product(const VegoCoder *coder,
 				  const VegoFactors *a_factors, const uint8 *a_code,
 				  const VegoFactors *b_factors, const uint8 *b_code)
 {
 	double		n = coder->dims;
-	double		dot = coder->bits == 8 ?
-		vego_kernels->code_dot8(a_code, b_code, coder->dims) :
-		vego_kernels->code_dot4(a_code, b_code, coder->code_bytes);
+	double		dot;
 
+	if (is_sparse(coder))
+		return vego_sparse_product(a_factors, a_code, b_factors, b_code);
+	dot = vego_code_dot(coder, a_code, b_code);
 	return dot * a_factors->step * b_factors->step +
 		n * a_factors->lo * b_factors->mean +
 		n * ((double) a_factors->mean - a_factors->lo) * b_factors->lo;
@@ -211,6 +311,11 @@ vego_code_distance(const VegoCoder *coder,
 	double		distance;
 	double		lift;
 
+	if (coder->metric == VEGO_HAMMING)
+		return vego_kernels->bits_apart(a_code, b_code, coder->code_bytes);
+	if (coder->metric == VEGO_L1 && is_sparse(coder))
+		return rank_or_far(Max(vego_sparse_l1(a_factors, a_code,
+											  b_factors, b_code), 0.0));
 	if (coder->metric == VEGO_L1)
 	{
 		distance = 0.0;
@@ -238,9 +343,16 @@ vego_query_init(VegoQuery *query, const VegoCoder *coder)
 	memset(query, 0, sizeof(*query));
 	query->coder = coder;
 	query->square_spread = sqrt(coder->dims / 180.0);
-	query->values = palloc0(padded * sizeof(float));
-	query->high = palloc0(padded);
-	query->low = palloc0(padded);
+	if (is_sparse(coder))
+		query->values = palloc0(VEGO_SPARSE_PLACES * sizeof(float));
+	else if (coder->bits == 1)
+		query->bits = palloc0(coder->code_bytes);
+	else
+	{
+		query->values = palloc0(padded * sizeof(float));
+		query->high = palloc0(padded);
+		query->low = palloc0(padded);
+	}
 }
 
 /* Quantizes the query's values, whose largest magnitude is given. */
@@ -271,24 +383,20 @@ quantize_query(VegoQuery *query, double largest)
 	query->norm = sqrt(norm2);
 }
 
-bool
-vego_query_set(VegoQuery *query, const float *x)
+static bool
+set_dense(VegoQuery *query, const float *x)
 {
-	const VegoCoder *coder = query->coder;
 	float		smallest;
 	float		largest;
 
-	if (!centre_values(coder, x, query->values, &smallest, &largest))
+	if (!centre_values(query->coder, x, query->values, &smallest, &largest))
 		return false;
-	query->rank_metric = coder->metric == VEGO_COSINE ? VEGO_L2 : coder->metric;
-	query->lift = 0.0;
 	quantize_query(query, Max(fabs(smallest), fabs(largest)));
 	return true;
 }
 
-void
-vego_query_set_code(VegoQuery *query, const VegoFactors *factors,
-					const uint8 *code)
+static void
+set_dense_code(VegoQuery *query, const VegoFactors *factors, const uint8 *code)
 {
 	const VegoCoder *coder = query->coder;
 	double		largest = 0.0;
@@ -296,9 +404,67 @@ vego_query_set_code(VegoQuery *query, const VegoFactors *factors,
 	vego_decode(coder, factors, code, query->values);
 	for (int i = 0; i < coder->dims; i++)
 		largest = Max(largest, fabs(query->values[i]));
-	query->rank_metric = coder->metric == VEGO_L1 ? VEGO_L1 : VEGO_L2;
-	query->lift = vego_lift(coder, factors);
 	quantize_query(query, largest);
+}
+
+/* A bit string's step and norm are those of its code. */
+static void
+set_bits(VegoQuery *query, const uint8 *bits)
+{
+	VegoFactors factors;
+
+	encode_bits(query->coder, bits, &factors, query->bits);
+	query->step = factors.step;
+	query->norm = factors.norm;
+}
+
+bool
+vego_query_set(VegoQuery *query, const VegoContents *contents)
+{
+	const VegoCoder *coder = query->coder;
+
+	query->rank_metric = coder->metric == VEGO_COSINE ? VEGO_L2 : coder->metric;
+	query->lift = 0.0;
+	if (is_sparse(coder))
+		return vego_sparse_query(query, contents);
+	if (coder->bits != 1)
+		return set_dense(query, contents->x);
+	set_bits(query, contents->bits);
+	return true;
+}
+
+/* What the code stands for. */
+static void
+set_code(VegoQuery *query, const VegoFactors *factors, const uint8 *code)
+{
+	if (is_sparse(query->coder))
+		vego_sparse_query_code(query, factors, code);
+	else if (query->coder->bits == 1)
+		set_bits(query, code);
+	else
+		set_dense_code(query, factors, code);
+}
+
+void
+vego_query_set_code(VegoQuery *query, const VegoFactors *factors,
+					const uint8 *code)
+{
+	const VegoCoder *coder = query->coder;
+
+	query->rank_metric = coder->metric == VEGO_L1 ||
+		coder->metric == VEGO_HAMMING ? coder->metric : VEGO_L2;
+	query->lift = vego_lift(coder, factors);
+	set_code(query, factors, code);
+}
+
+void
+vego_query_set_product(VegoQuery *query, const VegoFactors *factors,
+					   const uint8 *code)
+{
+	Assert(query->coder->metric == VEGO_INNER_PRODUCT);
+	query->rank_metric = VEGO_INNER_PRODUCT;
+	query->lift = 0.0;
+	set_code(query, factors, code);
 }
 
 /* The sum in double precision, for values whose sum leaves fp32. */
@@ -327,13 +493,11 @@ l1_rank(const VegoQuery *query, const VegoFactors *factors, const uint8 *code)
 	return sum <= FLT_MAX ? sum : careful_l1(query, factors, code);
 }
 
-/* The rank for an integer product of the query and the code. */
+/* The rank for a dot product of the query and what the code stands for. */
 static inline double
-rank_of_dot(const VegoQuery *query, const VegoFactors *factors, int64 product)
+rank_of_dot(const VegoQuery *query, const VegoFactors *factors, double dot)
 {
 	const VegoCoder *coder = query->coder;
-	double		dot = factors->lo * query->sum +
-		product * query->step * factors->step;
 	double		rank;
 
 	if (query->rank_metric == VEGO_INNER_PRODUCT)
@@ -350,6 +514,35 @@ rank_of_dot(const VegoQuery *query, const VegoFactors *factors, int64 product)
 	return rank_or_far(rank);
 }
 
+static double
+sparse_rank(const VegoQuery *query, const VegoFactors *factors,
+			const uint8 *code)
+{
+	if (query->rank_metric == VEGO_L1)
+		return rank_or_far(vego_sparse_query_l1(query, factors, code));
+	return rank_of_dot(query, factors,
+					   vego_sparse_query_dot(query, factors, code));
+}
+
+/* In the arithmetic of the operators, to the bit, where those rank. */
+static double
+bits_rank(const VegoQuery *query, const VegoFactors *factors,
+		  const uint8 *code)
+{
+	int			bytes = query->coder->code_bytes;
+	double		shared;
+	double		apart;
+
+	if (query->rank_metric == VEGO_HAMMING)
+		return vego_kernels->bits_apart(query->bits, code, bytes);
+	shared = vego_kernels->bits_shared(query->bits, code, bytes);
+	if (query->rank_metric == VEGO_L2)
+		return rank_of_dot(query, factors,
+						   shared * query->step * factors->step);
+	apart = vego_kernels->bits_apart(query->bits, code, bytes);
+	return shared == 0.0 ? 1.0 : 1.0 - shared / (shared + apart);
+}
+
 void
 vego_query_ranks(const VegoQuery *query, const VegoFactors *const *factors,
 				 const uint8 *const *codes, int count, double *ranks)
@@ -358,6 +551,14 @@ vego_query_ranks(const VegoQuery *query, const VegoFactors *const *factors,
 	int64		products[VEGO_QUERY_RANKS];
 
 	Assert(count <= VEGO_QUERY_RANKS);
+	if (is_sparse(coder) || coder->bits == 1)
+	{
+		for (int i = 0; i < count; i++)
+			ranks[i] = is_sparse(coder) ?
+				sparse_rank(query, factors[i], codes[i]) :
+				bits_rank(query, factors[i], codes[i]);
+		return;
+	}
 	if (query->rank_metric == VEGO_L1)
 	{
 		for (int i = 0; i < count; i++)
@@ -372,7 +573,9 @@ vego_query_ranks(const VegoQuery *query, const VegoFactors *const *factors,
 		vego_kernels->query_dots4(codes, count, query->high, query->low,
 								  coder->code_bytes, products);
 	for (int i = 0; i < count; i++)
-		ranks[i] = rank_of_dot(query, factors[i], products[i]);
+		ranks[i] = rank_of_dot(query, factors[i],
+							   factors[i]->lo * query->sum +
+							   products[i] * query->step * factors[i]->step);
 }
 
 double
@@ -397,8 +600,9 @@ vego_query_rank(const VegoQuery *query, const VegoFactors *factors,
  * as well, where a bound that subtracts a multiple of step from the estimated
  * distance would not.
  */
-double
-vego_query_bound(const VegoQuery *query, double rank, float step)
+static double
+dense_bound(const VegoQuery *query, double rank, float step,
+			double deviations)
 {
 	double		n = query->coder->dims;
 	double		sigma = step * (1.0 / sqrt(12.0));
@@ -409,27 +613,60 @@ vego_query_bound(const VegoQuery *query, double rank, float step)
 	switch (query->coder->metric)
 	{
 		case VEGO_INNER_PRODUCT:
-			return rank - BOUND_DEVIATIONS * query->norm * (sigma + slip);
+			return rank - deviations * query->norm * (sigma + slip);
 
 		case VEGO_L1:
 			/* where a difference is below step, its error has a mean */
-			return rank - n * step / 4 - BOUND_DEVIATIONS * sigma * sqrt(n);
+			return rank - n * step / 4 - deviations * sigma * sqrt(n);
 
-		case VEGO_L2:
-		case VEGO_COSINE:
+		default:
 			break;
 	}
 
 	rest = rank - n * sigma * sigma
-		- BOUND_DEVIATIONS * (step * (double) step * query->square_spread +
+		- deviations * (step * (double) step * query->square_spread +
 							  2.0 * query->norm * slip);
 	/* and what fp32 factors lose of the squared norms */
 	rest -= query->norm * query->norm * FLT_EPSILON;
 	if (rest <= 0.0)
 		return 0.0;
-	distance = sqrt(rest + BOUND_DEVIATIONS * BOUND_DEVIATIONS * sigma * sigma)
-		- BOUND_DEVIATIONS * sigma;
+	distance = sqrt(rest + deviations * deviations * sigma * sigma)
+		- deviations * sigma;
 	distance = Max(distance, 0.0);
 	return query->coder->metric == VEGO_COSINE ?
 		distance * distance / 2.0 : distance;
+}
+
+/* Norms are exact; all error is that of the dot product or, for L1, like it. */
+static double
+sparse_bound(const VegoQuery *query, double rank, float error,
+			 double deviations)
+{
+	double		margin = deviations * error * query->norm;
+
+	switch (query->coder->metric)
+	{
+		case VEGO_INNER_PRODUCT:
+			return rank - margin;
+
+		case VEGO_L1:
+			return rank - deviations * error *
+				sqrt((double) VEGO_SPARSE_ENTRIES);
+
+		case VEGO_COSINE:
+			return Max(rank / 2.0 - margin, 0.0);
+
+		default:
+			return sqrt(Max(rank - 2.0 * margin, 0.0));
+	}
+}
+
+double
+vego_query_bound(const VegoQuery *query, double rank, float error,
+				 double deviations)
+{
+	if (query->coder->bits == 1)
+		return rank;
+	return is_sparse(query->coder) ? sparse_bound(query, rank, error, deviations) :
+		dense_bound(query, rank, error, deviations);
 }

@@ -1,6 +1,12 @@
 /*
  * code.h
- *	  Scalar quantization: vectors to codes, and ranks from codes.
+ *	  Values to codes, and ranks from codes.
+ *
+ * There are three kinds of codes, told apart by their bits a dimension:
+ *
+ *	 8 or 4		of vectors: scalar quantization
+ *	 1			of bit strings: they are their own code
+ *	 none		of sparse vectors: their largest elements (code_sparse.h)
  *
  * A code holds each dimension in 8 or 4 bits, scaled to the vector's own range:
  * after subtracting the index's centre, x_i ~ lo + step * c_i.  The idea is
@@ -10,6 +16,10 @@
  * Cosine indexes code the vector divided by its norm; then everything is as
  * with L2.  Inner product has no centre, since it is not invariant under
  * translation.
+ *
+ * A bit string is a vector of zeros and ones: lo is 0 and step 1, its squared L2
+ * distance is Hamming's, and ranks are exact.  For Jaccard it is coded as
+ * cosine does it, with a step of 1 / norm.
  *
  * Nothing here knows pages, buffers or locks.
  */
@@ -21,7 +31,24 @@
 #include "metric.h"
 #include "vego.h"
 
-/* What stands beside a code: the numbers that make a distance of it. */
+/* Instead of bits a dimension; this number is on disk. */
+#define VEGO_BITS_SPARSE 0
+
+/* A value as it is coded. */
+typedef struct VegoContents
+{
+	int			dims;
+	const float *x;				/* as many finite elements; of a sparse vector
+								 * those that are not 0 */
+	const uint8 *bits;			/* or bits, the highest of a byte first */
+	int			count;			/* of a sparse vector's elements ... */
+	const int32 *indices;		/* ... and their dimensions, ascending */
+} VegoContents;
+
+/*
+ * What stands beside a code: the numbers that make a distance of it.  Comments
+ * are those of dense codes.
+ */
 typedef struct VegoFactors
 {
 	float		lo;				/* decoded x_i = lo + step * c_i ... */
@@ -40,8 +67,9 @@ typedef struct VegoCoder
 {
 	VegoMetric	metric;
 	int			dims;
-	int			bits;			/* 8 or 4 */
+	int			bits;			/* 8, 4, 1 or VEGO_BITS_SPARSE */
 	int			code_bytes;
+	int			block_dims;		/* of codes in blocks */
 	double		radius;			/* R of the lift; 0 unless inner product */
 	const float *centre;
 } VegoCoder;
@@ -49,27 +77,51 @@ typedef struct VegoCoder
 extern void vego_coder_init(VegoCoder *coder, VegoMetric metric, int dims,
 							int bits, double radius, const float *centre);
 
+/* A code's bytes. */
+extern int	vego_code_bytes(int dims, int bits);
+
+/* Floats of the centre of an index, 0 where codes have none. */
 static inline int
-vego_code_bytes(int dims, int bits)
+vego_centre_dims(int dims, int bits)
 {
-	return bits == 8 ? dims : (dims + 1) / 2;
+	return bits == 8 || bits == 4 ? dims : 0;
 }
 
+/* Bytes that vego_encode needs to work. */
+extern Size vego_encode_scratch_bytes(const VegoCoder *coder);
+
 /*
- * Codes a vector of coder->dims finite floats.  Scratch has room for dims
- * floats.  Returns false, having written nothing, for a vector that has no
- * place in the index: a zero vector under cosine.
+ * Codes a value of coder->dims dimensions.  Returns false, having written
+ * nothing, for one that has no place in the index: a zero vector under cosine.
+ * Bytes of the code that are not needed become 0.
  */
-extern bool vego_encode(const VegoCoder *coder, const float *x, float *scratch,
-						VegoFactors *factors, uint8 *code);
+extern bool vego_encode(const VegoCoder *coder, const VegoContents *contents,
+						void *scratch, VegoFactors *factors, uint8 *code);
 
-/* Writes the code one byte a dimension: for blocks (simd/kernels.h). */
-extern void vego_code_unpack(const VegoCoder *coder, const uint8 *code,
-							 uint8 *bytes);
+/* The same for a dense code of 8 or 4 bits. */
+extern bool vego_encode_dense(const VegoCoder *coder, const float *x,
+							  float *scratch, VegoFactors *factors,
+							  uint8 *code);
 
-/* What the code stands for, after centring: dims floats. */
+/*
+ * Writes the code one byte a dimension, for blocks (simd/kernels.h), and
+ * returns the factors that go with these bytes: its own, if its dimensions are
+ * those of blocks.
+ */
+extern VegoFactors vego_code_unpack(const VegoCoder *coder,
+									const VegoFactors *factors,
+									const uint8 *code, uint8 *bytes);
+
+/* What the code stands for, after centring: dims floats.  Not if sparse. */
 extern void vego_decode(const VegoCoder *coder, const VegoFactors *factors,
 						const uint8 *code, float *x);
+
+/*
+ * How coarse a code is, for vego_query_bound: the step of a dense one, 0 for
+ * bits, and if sparse the deviation of its product with a vector of norm 1.
+ */
+extern float vego_code_error(const VegoCoder *coder,
+							 const VegoFactors *factors);
 
 /* The coordinate that lifts a vector to the sphere; 0 unless inner product. */
 static inline double
@@ -83,6 +135,10 @@ vego_lift(const VegoCoder *coder, const VegoFactors *factors)
 		(double) factors->norm * factors->norm;
 	return rest > 0.0 ? sqrt(rest) : 0.0;
 }
+
+/* The sum of products of a dense or bit code's elements. */
+extern int32 vego_code_dot(const VegoCoder *coder, const uint8 *a,
+						   const uint8 *b);
 
 /*
  * Inner product of what two codes stand for, after centring.  Any finite
@@ -117,16 +173,19 @@ vego_code_slack(const VegoCoder *coder)
 
 /*
  * A query made ready to be compared with codes.  Quantized to two bytes a
- * dimension, which leaves an error far below that of the codes.
+ * dimension, which leaves an error far below that of the codes.  For the other
+ * kinds it is a bit string, or a table of a sparse vector's elements.
  */
 typedef struct VegoQuery
 {
 	const VegoCoder *coder;
-	float	   *values;			/* centred, in order of dimension */
+	float	   *values;			/* centred, in order of dimension; or a table
+								 * of the places of code_sparse.h */
 	int8	   *high;			/* values[i] ~ step * (128 * high + low) */
 	int8	   *low;
+	uint8	   *bits;			/* as in a code */
 	double		step;
-	double		sum;			/* of the values */
+	double		sum;			/* of the values; of their sizes if sparse */
 	double		norm;			/* of the values */
 	double		lift;			/* of the node it stands for, see metric.h */
 	double		square_spread;	/* of a code's squared error, see the bound */
@@ -138,10 +197,10 @@ typedef struct VegoQuery
 extern void vego_query_init(VegoQuery *query, const VegoCoder *coder);
 
 /*
- * Makes the query ready for x, dims finite floats.  Returns false for a zero
- * vector under cosine, to which every distance is NaN.
+ * Makes the query ready for a value.  Returns false for a zero vector under
+ * cosine, to which every distance is NaN.
  */
-extern bool vego_query_set(VegoQuery *query, const float *x);
+extern bool vego_query_set(VegoQuery *query, const VegoContents *contents);
 
 /*
  * Makes the query stand for a coded node, so that an insert or a repair
@@ -150,6 +209,14 @@ extern bool vego_query_set(VegoQuery *query, const float *x);
  */
 extern void vego_query_set_code(VegoQuery *query, const VegoFactors *factors,
 								const uint8 *code);
+
+/*
+ * Makes the query stand for a coded node where it is asked for inner products:
+ * ranks are then those of the vector that the code stands for.
+ */
+extern void vego_query_set_product(VegoQuery *query,
+								   const VegoFactors *factors,
+								   const uint8 *code);
 
 /*
  * The ranks of up to VEGO_QUERY_RANKS nodes, or of one.  Any bytes are
@@ -165,12 +232,18 @@ extern double vego_query_rank(const VegoQuery *query,
 							  const VegoFactors *factors, const uint8 *code);
 
 /*
- * A distance, in the unit of the operator, that the vector behind a code of
- * that rank and step is not nearer than, but for a chance of about one in a
- * million: five standard deviations of the rounding error.  See src/README,
+ * Standard deviations of the rounding error by which a value is nearer than its
+ * code with a chance of about one in a million.
+ */
+#define VEGO_BOUND_DEVIATIONS 5.0
+
+/*
+ * A distance, in the unit of the operator, that the value behind a code of
+ * that rank and error is not nearer than, if its rounding error is not so many
+ * standard deviations off; with 0, where it is expected.  See src/README,
  * "Exact order".
  */
 extern double vego_query_bound(const VegoQuery *query, double rank,
-							   float step);
+							   float error, double deviations);
 
 #endif							/* VEGO_CODE_H */

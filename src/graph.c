@@ -186,13 +186,8 @@ search_levels(VegoWorkbench *bench, Insertion *insertion)
 
 	vego_query_set_code(&bench->query, insertion->factors, insertion->code);
 	if (coder->metric == VEGO_INNER_PRODUCT)
-	{
-		float	   *x = palloc(coder->dims * sizeof(float));
-
-		vego_decode(coder, insertion->factors, insertion->code, x);
-		vego_query_set(&bench->product, x);
-		pfree(x);
-	}
+		vego_query_set_product(&bench->product, insertion->factors,
+							   insertion->code);
 
 	for (int level = top; level >= 0; level--)
 	{

@@ -70,8 +70,7 @@ code_dots(const VegoCoder *coder, const uint8 *code,
 		vego_kernels->code_dots8(code, others, coder->dims, dots);
 	else
 		for (int k = 0; k < TOGETHER; k++)
-			dots[k] = vego_kernels->code_dot4(code, others[k],
-											  coder->code_bytes);
+			dots[k] = vego_code_dot(coder, code, others[k]);
 }
 
 static inline double
@@ -99,6 +98,7 @@ typedef struct Chosen
 {
 	int			count;
 	Prepared	prepared[2 * VEGO_MAX_M];
+	const VegoFactors *factors[2 * VEGO_MAX_M];
 	const uint8 *codes[2 * VEGO_MAX_M + TOGETHER];
 } Chosen;
 
@@ -136,13 +136,31 @@ is_shadowed_l1(const VegoCoder *coder, const Chosen *chosen,
 	return false;
 }
 
+/* The same of codes that are compared one by one. */
+static bool
+is_shadowed_sparse(const VegoCoder *coder, const Chosen *chosen,
+				   const VegoCandidate *candidate)
+{
+	double		slack = vego_code_slack(coder);
+
+	for (int j = 0; j < chosen->count; j++)
+		if (slack * vego_code_distance(coder, candidate->factors,
+									   candidate->code,
+									   chosen->factors[j],
+									   chosen->codes[j]) <
+			candidate->distance)
+			return true;
+	return false;
+}
+
 int
 vego_select_neighbours(const VegoCoder *coder, VegoCandidate *candidates,
 					   int count, int limit)
 {
 	Chosen		chosen;
 	int			binding_ahead = 0;
-	float	   *values = coder->metric == VEGO_L1 ?
+	bool		sparse = coder->bits == VEGO_BITS_SPARSE;
+	float	   *values = coder->metric == VEGO_L1 && !sparse ?
 		palloc(coder->dims * sizeof(float)) : NULL;
 
 	Assert(limit <= lengthof(chosen.prepared));
@@ -164,6 +182,8 @@ vego_select_neighbours(const VegoCoder *coder, VegoCandidate *candidates,
 		self = prepare(coder, &candidate);
 		if (candidate.binding)
 			shadowed = false;
+		else if (sparse)
+			shadowed = is_shadowed_sparse(coder, &chosen, &candidate);
 		else if (values)
 		{
 			vego_decode(coder, candidate.factors, candidate.code, values);
@@ -177,6 +197,7 @@ vego_select_neighbours(const VegoCoder *coder, VegoCandidate *candidates,
 			candidates[i] = candidates[chosen.count];
 			candidates[chosen.count] = candidate;
 			chosen.prepared[chosen.count] = self;
+			chosen.factors[chosen.count] = candidate.factors;
 
 			/* as many codes as are compared with at a time */
 			for (int k = 0; k < TOGETHER; k++)

@@ -24,7 +24,7 @@ typedef struct VegoInserter
 	MemoryContext context;		/* it and all it points to lie here */
 	MemoryContext row_context;	/* reset after each row */
 	VegoWorkbench bench;
-	float	   *scratch;
+	void	   *scratch;
 	uint8	   *code;
 	bool		busy;			/* a row is under way, or has ended in an
 								 * error */
@@ -47,7 +47,7 @@ open_inserter(Relation index, MemoryContext parent)
 												  ROW_BYTES, ROW_BYTES,
 												  ALLOCSET_DEFAULT_MAXSIZE);
 	vego_workbench_init(&inserter->bench, nodes);
-	inserter->scratch = palloc(nodes->coder.dims * sizeof(float));
+	inserter->scratch = palloc(vego_encode_scratch_bytes(&nodes->coder));
 	inserter->code = palloc(nodes->coder.code_bytes);
 	MemoryContextSwitchTo(old);
 	return inserter;
@@ -84,7 +84,7 @@ vegoinsert(Relation index, Datum *values, bool *isnull, ItemPointer heap_tid,
 	MemoryContext old;
 	const VegoOpclass *opclass = vego_opclass(index);
 	VegoFactors factors;
-	const float *elements;
+	VegoContents contents;
 	Datum		value;
 	VegoExactPlace exact = {0};
 
@@ -96,9 +96,9 @@ vegoinsert(Relation index, Datum *values, bool *isnull, ItemPointer heap_tid,
 	inserter->busy = true;
 	old = MemoryContextSwitchTo(inserter->row_context);
 	value = PointerGetDatum(PG_DETOAST_DATUM(values[0]));
-	elements = vego_value_elements(index, opclass, value, nodes->coder.dims);
+	contents = vego_value_contents(index, opclass, value, nodes->coder.dims);
 	memset(inserter->code, 0, nodes->coder.code_bytes);
-	if (vego_encode(&nodes->coder, elements, inserter->scratch, &factors,
+	if (vego_encode(&nodes->coder, &contents, inserter->scratch, &factors,
 					inserter->code))
 	{
 		if (nodes->meta.exact != VEGO_EXACT_OFF)

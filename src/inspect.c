@@ -161,6 +161,10 @@ metric_name(VegoMetric metric)
 			return "cosine";
 		case VEGO_L1:
 			return "l1";
+		case VEGO_HAMMING:
+			return "hamming";
+		case VEGO_JACCARD:
+			return "jaccard";
 	}
 	return NULL;
 }

@@ -18,7 +18,8 @@ typedef struct Means
 	int		   *counts;
 	double	   *lifts;
 	float	   *sums;
-	float	   *values;			/* one decoded row */
+	float	   *values;			/* scratch of an encoded mean */
+	uint8	   *bytes;			/* one row, as blocks have it */
 } Means;
 
 static VegoCoder
@@ -26,7 +27,8 @@ centroid_coder(const VegoBlocks *blocks)
 {
 	VegoCoder	coder;
 
-	vego_coder_init(&coder, VEGO_L2, blocks->rows->coder->dims, 8, 0.0, NULL);
+	vego_coder_init(&coder, VEGO_L2, blocks->rows->coder->block_dims, 8, 0.0,
+					NULL);
 	return coder;
 }
 
@@ -34,7 +36,7 @@ void
 vego_kmeans_pack(const VegoBlocks *blocks, const VegoCentroids *centroids,
 				 VegoColumns *columns)
 {
-	int			dims = blocks->rows->coder->dims;
+	int			dims = blocks->rows->coder->block_dims;
 
 	for (int start = 0; start < centroids->count; start += VEGO_BLOCK_COLUMNS)
 	{
@@ -86,6 +88,7 @@ means_init(Means *means, int count, int dims)
 	means->lifts = vego_allocate(count, sizeof(double));
 	means->sums = vego_allocate((size_t) count * dims, sizeof(float));
 	means->values = vego_allocate(dims, sizeof(float));
+	means->bytes = vego_allocate(dims, 1);
 }
 
 static void
@@ -95,6 +98,7 @@ means_free(Means *means)
 	pfree(means->lifts);
 	pfree(means->sums);
 	pfree(means->values);
+	pfree(means->bytes);
 }
 
 static void
@@ -108,15 +112,18 @@ means_clear(Means *means)
 static void
 add_to_mean(Means *means, int i, const VegoBlocks *blocks, uint32 row)
 {
-	const VegoFactors *factors = vego_row_factors(blocks->rows, row);
+	VegoFactors factors =
+		vego_code_unpack(blocks->rows->coder,
+						 vego_row_factors(blocks->rows, row),
+						 vego_row_code(blocks->rows, row), means->bytes);
 	float	   *sum = means->sums + (size_t) i * means->dims;
-	double		scale = vego_drawn_scale(factors->norm, blocks->scale);
+	double		scale = vego_drawn_scale(factors.norm, blocks->scale);
+	double		lo = factors.lo * scale;
+	double		step = factors.step * scale;
 
-	vego_decode(blocks->rows->coder, factors,
-				vego_row_code(blocks->rows, row), means->values);
 	for (int d = 0; d < means->dims; d++)
-		sum[d] += (float) (means->values[d] * scale);
-	means->lifts[i] += vego_blocks_row(blocks, row).lift;
+		sum[d] += (float) (lo + step * means->bytes[d]);
+	means->lifts[i] += vego_blocks_lift(blocks, row) * scale;
 	means->counts[i]++;
 }
 
@@ -134,8 +141,8 @@ set_centroids(VegoCentroids *centroids, Means *means, const VegoBlocks *blocks)
 			continue;
 		for (int d = 0; d < means->dims; d++)
 			sum[d] /= means->counts[i];
-		vego_encode(&coder, sum, means->values, &centroids->factors[i],
-					centroids->codes + (size_t) i * means->dims);
+		vego_encode_dense(&coder, sum, means->values, &centroids->factors[i],
+						  centroids->codes + (size_t) i * means->dims);
 		centroids->lifts[i] = means->lifts[i] / means->counts[i];
 	}
 }
@@ -151,7 +158,7 @@ vego_kmeans(VegoWork *work, const uint32 *rows, int count,
 	VegoColumns columns;
 
 	Assert(k <= count);
-	means_init(&means, k, blocks->rows->coder->dims);
+	means_init(&means, k, blocks->rows->coder->block_dims);
 	vego_columns_init(&columns, blocks, k);
 
 	/* round 0 makes centroids of the first k rows themselves */

@@ -10,6 +10,8 @@
  *	 inner product	-q.x					-q.x
  *	 cosine			1 - cos(q, x)			|q/|q| - x/|x||^2
  *	 L1				sum |q_i - x_i|			the same
+ *	 Hamming		bits that differ		the same
+ *	 Jaccard		1 - shared / either		the same
  *
  * Between nodes, where neither is a query, the graph needs a distance with a
  * meaning of "near": for inner product that is L2 after every vector has been
@@ -17,7 +19,8 @@
  * largest norm of the build.  A query's lift is 0, so the order by this
  * distance from a query is the order by inner product.
  * (Bachrach et al., "Speeding up the Xbox recommender system using a Euclidean
- * transformation for inner-product spaces", RecSys 2014.)
+ * transformation for inner-product spaces", RecSys 2014.)  For Jaccard it is
+ * that of cosine, which is large wherever Jaccard's is and has dot products.
  */
 #ifndef VEGO_METRIC_H
 #define VEGO_METRIC_H
@@ -27,9 +30,11 @@ typedef enum VegoMetric
 	VEGO_L2 = 1,				/* these numbers are on disk */
 	VEGO_INNER_PRODUCT = 2,
 	VEGO_COSINE = 3,
-	VEGO_L1 = 4
+	VEGO_L1 = 4,
+	VEGO_HAMMING = 5,			/* of bit strings, as is */
+	VEGO_JACCARD = 6
 } VegoMetric;
 
-#define VEGO_METRIC_LAST VEGO_L1
+#define VEGO_METRIC_LAST VEGO_JACCARD
 
 #endif							/* VEGO_METRIC_H */

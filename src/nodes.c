@@ -282,11 +282,12 @@ read_meta(Relation rel, VegoMeta *meta)
 static float *
 read_centre(Relation rel, const VegoMeta *meta, BlockNumber blocks)
 {
-	float	   *centre = palloc(meta->dims * sizeof(float));
+	int			dims = vego_centre_dims(meta->dims, meta->bits);
+	float	   *centre = palloc(dims * sizeof(float));
 
 	for (BlockNumber block = 0; block < blocks; block++)
 	{
-		VegoCentrePart part = vego_centre_part(meta->dims, block);
+		VegoCentrePart part = vego_centre_part(dims, block);
 		Buffer		buffer = ReadBuffer(rel, block);
 		const char *fault;
 

@@ -1,21 +1,64 @@
 /*
  * opclass.c
- *	  What do the operator classes of vector mean?
+ *	  What do the operator classes mean, and what is in the values they index?
  */
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "utils/varbit.h"
 
+#include "code_sparse.h"
 #include "opclass.h"
+#include "sparsevec.h"
 #include "vector.h"
 
-static const float *
-vector_elements(Datum value, int *dims)
-{
-	Vector	   *vector = (Vector *) DatumGetPointer(value);
+/* Bit strings beyond this have no slot that fits a page. */
+#define MAX_BITS 64000
 
-	*dims = vector->dim;
-	return vector->x;
+StaticAssertDecl(VEGO_SPARSE_MOST_ELEMENTS == VEGO_SPARSEVEC_MAX_ELEMENTS,
+				 "any sparsevec can be coded");
+
+/* ----------------------------------------------------------------
+ *		vector and halfvec
+ * ----------------------------------------------------------------
+ */
+
+static VegoContents
+vector_contents(Datum value)
+{
+	Vector	   *vector = vego_vector_from_datum(&vego_type_vector, value);
+	VegoContents contents = {vector->dim, .x = vector->x};
+
+	return contents;
+}
+
+static VegoContents
+halfvec_contents(Datum value)
+{
+	Vector	   *halfvec = vego_vector_from_datum(&vego_type_halfvec, value);
+	float	   *x = palloc(halfvec->dim * sizeof(float));
+	VegoContents contents = {halfvec->dim, .x = x};
+
+	vego_vector_load(&vego_type_halfvec, halfvec, 0, halfvec->dim, x);
+	return contents;
+}
+
+static int
+dense_bytes(const VegoType *type, int dims)
+{
+	return (int) (vego_vector_size(type, dims) - offsetof(Vector, x));
+}
+
+static int
+vector_most_bytes(int dims)
+{
+	return dense_bytes(&vego_type_vector, dims);
+}
+
+static int
+halfvec_most_bytes(int dims)
+{
+	return dense_bytes(&vego_type_halfvec, dims);
 }
 
 static const char *
@@ -23,58 +66,170 @@ vector_bytes(Datum value, int *length)
 {
 	Vector	   *vector = (Vector *) DatumGetPointer(value);
 
-	*length = vector->dim * sizeof(float);
+	*length = (int) (VARSIZE(vector) - offsetof(Vector, x));
 	return (const char *) vector->x;
 }
 
 static Datum
-vector_restore(const char *bytes, int length)
+restore_dense(const VegoType *type, const char *bytes, int length, int dims)
 {
-	Vector	   *vector = vego_vector_create(&vego_type_vector, length / sizeof(float));
+	Vector	   *vector;
 
-	memcpy(vector->x, bytes, vector->dim * sizeof(float));
+	if (length != dense_bytes(type, dims))
+		return (Datum) 0;
+	vector = vego_vector_create(type, dims);
+	memcpy(vector->x, bytes, length);
 	return PointerGetDatum(vector);
 }
 
-#define VECTOR_CLASS(metric) \
-	{metric, "vector", VEGO_VECTOR_MAX_DIMS, vector_elements, \
-	sizeof(float), vector_bytes, vector_restore}
+static Datum
+vector_restore(const char *bytes, int length, int dims)
+{
+	return restore_dense(&vego_type_vector, bytes, length, dims);
+}
 
-static const VegoOpclass vector_classes[] = {
-	VECTOR_CLASS(VEGO_L2),
-	VECTOR_CLASS(VEGO_INNER_PRODUCT),
-	VECTOR_CLASS(VEGO_COSINE),
-	VECTOR_CLASS(VEGO_L1),
+static Datum
+halfvec_restore(const char *bytes, int length, int dims)
+{
+	return restore_dense(&vego_type_halfvec, bytes, length, dims);
+}
+
+static const VegoIndexedType indexed_vector = {
+	"vector", VEGO_VECTOR_MAX_DIMS, VEGO_BITS_CHOSEN, vector_contents,
+	sizeof(float), vector_most_bytes, vector_bytes, vector_restore
 };
 
-PG_FUNCTION_INFO_V1(vego_vector_l2_support);
-PG_FUNCTION_INFO_V1(vego_vector_ip_support);
-PG_FUNCTION_INFO_V1(vego_vector_cosine_support);
-PG_FUNCTION_INFO_V1(vego_vector_l1_support);
+static const VegoIndexedType indexed_halfvec = {
+	"halfvec", VEGO_VECTOR_MAX_DIMS, VEGO_BITS_CHOSEN, halfvec_contents,
+	sizeof(VegoHalf), halfvec_most_bytes, vector_bytes, halfvec_restore
+};
 
-Datum
-vego_vector_l2_support(PG_FUNCTION_ARGS)
+/* ----------------------------------------------------------------
+ *		sparsevec
+ * ----------------------------------------------------------------
+ */
+
+#define ELEMENT_BYTES (sizeof(int32) + sizeof(float))
+
+static VegoContents
+sparsevec_contents(Datum value)
 {
-	PG_RETURN_POINTER(&vector_classes[0]);
+	SparseVector *vector = vego_sparsevec_from_datum(value);
+	VegoContents contents = {
+		vector->dim, .x = vego_sparsevec_values(vector),
+		.count = vector->nnz, .indices = vector->indices
+	};
+
+	return contents;
 }
 
-Datum
-vego_vector_ip_support(PG_FUNCTION_ARGS)
+static int
+sparsevec_most_bytes(int dims)
 {
-	PG_RETURN_POINTER(&vector_classes[1]);
+	return Min(dims, VEGO_SPARSEVEC_MAX_ELEMENTS) * ELEMENT_BYTES;
 }
 
-Datum
-vego_vector_cosine_support(PG_FUNCTION_ARGS)
+static const char *
+sparsevec_bytes(Datum value, int *length)
 {
-	PG_RETURN_POINTER(&vector_classes[2]);
+	SparseVector *vector = (SparseVector *) DatumGetPointer(value);
+
+	*length = vector->nnz * ELEMENT_BYTES;
+	return (const char *) vector->indices;
 }
 
-Datum
-vego_vector_l1_support(PG_FUNCTION_ARGS)
+static Datum
+sparsevec_restore(const char *bytes, int length, int dims)
 {
-	PG_RETURN_POINTER(&vector_classes[3]);
+	SparseVector *vector;
+
+	if (length % ELEMENT_BYTES != 0 || length > sparsevec_most_bytes(dims))
+		return (Datum) 0;
+	vector = vego_sparsevec_create(dims, length / ELEMENT_BYTES);
+	memcpy(vector->indices, bytes, length);
+	return PointerGetDatum(vector);
 }
+
+static const VegoIndexedType indexed_sparsevec = {
+	"sparsevec", VEGO_SPARSEVEC_MAX_DIMS, VEGO_BITS_SPARSE,
+	sparsevec_contents, sizeof(float), sparsevec_most_bytes, sparsevec_bytes,
+	sparsevec_restore
+};
+
+/* ----------------------------------------------------------------
+ *		bit
+ * ----------------------------------------------------------------
+ */
+
+static VegoContents
+bit_contents(Datum value)
+{
+	VarBit	   *bits = DatumGetVarBitP(value);
+	VegoContents contents = {VARBITLEN(bits), .bits = VARBITS(bits)};
+
+	return contents;
+}
+
+static int
+bit_most_bytes(int dims)
+{
+	return (dims + BITS_PER_BYTE - 1) / BITS_PER_BYTE;
+}
+
+static const char *
+bit_bytes(Datum value, int *length)
+{
+	VarBit	   *bits = DatumGetVarBitP(value);
+
+	*length = VARBITBYTES(bits);
+	return (const char *) VARBITS(bits);
+}
+
+static Datum
+bit_restore(const char *bytes, int length, int dims)
+{
+	VarBit	   *bits;
+
+	if (length != bit_most_bytes(dims))
+		return (Datum) 0;
+	bits = palloc(VARBITTOTALLEN(dims));
+	SET_VARSIZE(bits, VARBITTOTALLEN(dims));
+	VARBITLEN(bits) = dims;
+	memcpy(VARBITS(bits), bytes, length);
+	return VarBitPGetDatum(bits);
+}
+
+static const VegoIndexedType indexed_bit = {
+	"bit", MAX_BITS, 1, bit_contents, 1, bit_most_bytes, bit_bytes, bit_restore
+};
+
+/* ----------------------------------------------------------------
+ *		The classes
+ * ----------------------------------------------------------------
+ */
+
+/* The support function vego_TYPE_NAME_support of a class of that metric. */
+#define SUPPORT_FUNCTION(type, name, metric) \
+PG_FUNCTION_INFO_V1(vego_##type##_##name##_support); \
+Datum \
+vego_##type##_##name##_support(PG_FUNCTION_ARGS) \
+{ \
+	static const VegoOpclass opclass = {metric, &indexed_##type}; \
+ \
+	PG_RETURN_POINTER(&opclass); \
+}
+
+#define SUPPORT_FUNCTIONS(type) \
+SUPPORT_FUNCTION(type, l2, VEGO_L2) \
+SUPPORT_FUNCTION(type, ip, VEGO_INNER_PRODUCT) \
+SUPPORT_FUNCTION(type, cosine, VEGO_COSINE) \
+SUPPORT_FUNCTION(type, l1, VEGO_L1)
+
+SUPPORT_FUNCTIONS(vector)
+SUPPORT_FUNCTIONS(halfvec)
+SUPPORT_FUNCTIONS(sparsevec)
+SUPPORT_FUNCTION(bit, hamming, VEGO_HAMMING)
+SUPPORT_FUNCTION(bit, jaccard, VEGO_JACCARD)
 
 const VegoOpclass *
 vego_opclass(Relation index)

@@ -13,31 +13,43 @@
 #include "access/genam.h"
 #include "utils/rel.h"
 
-#include "metric.h"
+#include "code.h"
 
 #define VEGO_DISTANCE_PROC 1
 #define VEGO_SUPPORT_PROC 2
 #define VEGO_PROCS 2
 
+/* Bits a dimension are the user's choice. */
+#define VEGO_BITS_CHOSEN (-1)
+
+/* A type whose values can be indexed. */
+typedef struct VegoIndexedType
+{
+	const char *name;
+	int			max_dims;
+	int			bits;			/* of codes (code.h), or VEGO_BITS_CHOSEN */
+
+	/*
+	 * What is in a value, detoasted by the caller; points into the value or to
+	 * new memory.
+	 */
+	VegoContents (*contents) (Datum value);
+
+	/*
+	 * For exact vectors in the index: the bytes of an element, the most bytes
+	 * of a value's elements, all of them (pointing into the value), and the
+	 * value that has them; 0 where there is none of so many dimensions.
+	 */
+	int			element_bytes;
+	int			(*most_bytes) (int dims);
+	const char *(*bytes) (Datum value, int *length);
+	Datum		(*restore) (const char *bytes, int length, int dims);
+} VegoIndexedType;
+
 typedef struct VegoOpclass
 {
 	VegoMetric	metric;
-	const char *type_name;
-	int			max_dims;
-
-	/*
-	 * The elements of a value, detoasted by the caller: as many as *dims says.
-	 * Points into the value.
-	 */
-	const float *(*elements) (Datum value, int *dims);
-
-	/*
-	 * For exact vectors in the index: the bytes of an element, all bytes of
-	 * the elements of a value (pointing into it), and the value that has them.
-	 */
-	int			element_bytes;
-	const char *(*bytes) (Datum value, int *length);
-	Datum		(*restore) (const char *bytes, int length);
+	const VegoIndexedType *type;
 } VegoOpclass;
 
 /* Errors when the class has no support function or one of another library. */

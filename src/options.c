@@ -11,7 +11,7 @@
 #include "options.h"
 #include "simd/kernels.h"
 
-/* Zero where not given, but for bits. */
+/* Zero where not given. */
 typedef struct VegoOptions
 {
 	int32		vl_len_;
@@ -77,7 +77,7 @@ vego_options_init(void)
 					  ShareUpdateExclusiveLock);
 	add_enum_reloption(option_kind, "bits",
 					   "Bits of a dimension in the index",
-					   bits_values, 8,
+					   bits_values, 0,
 					   gettext_noop("Valid values are \"8\" and \"4\"."),
 					   AccessExclusiveLock);
 	add_enum_reloption(option_kind, "exact",
@@ -144,7 +144,7 @@ vego_options_bits(Relation index)
 {
 	VegoOptions *options = (VegoOptions *) index->rd_options;
 
-	return options ? options->bits : 8;
+	return options ? options->bits : 0;
 }
 
 VegoExactMode

@@ -28,8 +28,8 @@ extern int	vego_options_ef_search(Relation index);
 /* As given, or 0 for automatic. */
 extern int	vego_options_m(Relation index);
 extern int	vego_options_ef_construction(Relation index);
-
 extern int	vego_options_bits(Relation index);
+
 extern VegoExactMode vego_options_exact(Relation index);
 
 extern const char *vego_exact_mode_name(VegoExactMode mode);

@@ -13,6 +13,7 @@ void
 vego_geometry_init(VegoGeometry *geometry, int dims, int bits, int m,
 				   VegoExactMode exact)
 {
+	int			centre_dims = vego_centre_dims(dims, bits);
 	VegoCentrePart part;
 	BlockNumber block = 0;
 
@@ -34,8 +35,8 @@ vego_geometry_init(VegoGeometry *geometry, int dims, int bits, int m,
 		geometry->per_page;
 
 	do
-		part = vego_centre_part(dims, block++);
-	while (part.first + part.count < dims);
+		part = vego_centre_part(centre_dims, block++);
+	while (part.first + part.count < centre_dims);
 	geometry->first_block = block;
 }
 
@@ -123,7 +124,8 @@ vego_meta_fault(const VegoMeta *meta)
 		return "meta page has a wrong magic number";
 	if (meta->metric < VEGO_L2 || meta->metric > VEGO_METRIC_LAST)
 		return "meta page names an unknown metric";
-	if (meta->bits != 4 && meta->bits != 8)
+	if (meta->bits != 4 && meta->bits != 8 && meta->bits != 1 &&
+		meta->bits != VEGO_BITS_SPARSE)
 		return "meta page names an unknown code width";
 	if (meta->m < VEGO_MIN_M || meta->m > VEGO_MAX_M)
 		return "meta page has an impossible m";
@@ -136,7 +138,7 @@ vego_meta_fault(const VegoMeta *meta)
 		 meta->value_bytes > VEGO_EXACT_MAX_BYTES ||
 		 meta->stored_bytes < 1))
 		return "meta page has impossible sizes of vectors";
-	if (meta->dims < 1 || meta->dims > 2 * VEGO_PAGE_ROOM ||
+	if (meta->dims < 1 || meta->dims > PG_INT32_MAX / 2 ||
 		vego_slot_bytes(meta->dims, meta->bits, meta->m, meta->exact) >
 		VEGO_PAGE_ROOM)
 		return "meta page has impossible dimensions";

@@ -80,7 +80,7 @@ vego_exact_place_equals(VegoExactPlace a, VegoExactPlace b)
 
 /*
  * On block 0.  All but the entry and the radius are written once, by the build.
- * The centre follows, `dims` floats, continued on the next meta pages.
+ * The centre follows, vego_centre_dims floats, continued on the next meta pages.
  */
 typedef struct VegoMeta
 {

@@ -72,7 +72,7 @@ work_begin(VegoWork *work, const VegoPartition *build)
 {
 	memset(work, 0, sizeof(*work));
 	work->options = build->options;
-	work->distance_work = build->rows.coder->dims + DISTANCE_EXTRA;
+	work->distance_work = build->rows.coder->block_dims + DISTANCE_EXTRA;
 }
 
 static void
@@ -171,7 +171,7 @@ plan_leaves(const VegoCoder *coder, uint64 items, int ef_construction)
 	LeafPlan	plan;
 
 	/* the wider the rows, the smaller the leaf that a cache holds */
-	plan.size = (int) (LEAF_BYTES / vego_block_stride(coder->dims));
+	plan.size = (int) (LEAF_BYTES / vego_block_stride(coder->block_dims));
 	plan.size = Max(LEAF_SIZE / 4, Min(LEAF_SIZE, plan.size));
 	plan.limit = plan.size * LEAF_LIMIT / LEAF_SIZE;
 
@@ -222,7 +222,7 @@ vego_partition_memory(const VegoCoder *coder, uint32 count,
 		8 * m;
 	Size		in_link_back = 22 + 24 * m;
 	Size		of_copies = 8;
-	Size		vector = vego_block_stride(coder->dims) + sizeof(VegoBlockRow);
+	Size		vector = vego_block_stride(coder->block_dims) + sizeof(VegoBlockRow);
 	Size		leaf_vectors = 2 * Min(count, leaves.limit);
 	Size		other = VEGO_BLOCK_ROWS * leaves.limit * 2 * sizeof(int32);
 

@@ -2,10 +2,12 @@
  * partition_candidates.c
  *	  Which members of a leaf are nearest to each other?
  *
- * All pairs of a leaf are measured, in blocks.
+ * All pairs of a leaf are measured: of vectors and bit strings in blocks, under
+ * L1 one by one, and of sparse vectors those that have places in common.
  */
 #include "postgres.h"
 
+#include "code_sparse.h"
 #include "partition_stages.h"
 
 void
@@ -91,15 +93,23 @@ compare_members(const VegoPartition *build, VegoWork *work, uint64 start,
 	}
 }
 
+/* Columns that are not packed: members are compared one at a time. */
 static void
-compare_members_l1(const VegoPartition *build, VegoWork *work, uint64 start,
-				   const uint32 *rows, int count, VegoColumns *columns,
-				   float *values)
+set_columns(const VegoPartition *build, VegoWork *work, VegoColumns *columns,
+			int count)
 {
 	columns->count = count;
 	columns->padded = vego_columns_padded(count);
 	work->blocks.hands = vego_nearest_hands(build->candidates_a_leaf + 1,
 											columns->padded);
+}
+
+static void
+compare_members_l1(const VegoPartition *build, VegoWork *work, uint64 start,
+				   const uint32 *rows, int count, VegoColumns *columns,
+				   float *values)
+{
+	set_columns(build, work, columns, count);
 	for (int i = 0; i < count; i++)
 	{
 		l1_marks(&work->blocks, rows, i, columns, values);
@@ -108,19 +118,179 @@ compare_members_l1(const VegoPartition *build, VegoWork *work, uint64 start,
 	}
 }
 
+/* ----------------------------------------------------------------
+ *		Sparse vectors
+ * ----------------------------------------------------------------
+ */
+
+/* The elements of a leaf's members by place. */
+typedef struct Postings
+{
+	uint32	   *starts;			/* of each place (partition_stages.h) */
+	uint16	   *members;
+	float	   *values;
+	double	   *shared;			/* of one member with each of all */
+} Postings;
+
+static Postings
+postings_new(const VegoPartition *build)
+{
+	int			most = vego_partition_widest_leaf(build);
+	size_t		room = (size_t) most * VEGO_SPARSE_ENTRIES;
+	Postings	postings;
+
+	postings.starts = vego_allocate(VEGO_STARTS_ROOM(VEGO_SPARSE_PLACES),
+									sizeof(uint32));
+	postings.members = vego_allocate(room, sizeof(uint16));
+	postings.values = vego_allocate(room, sizeof(float));
+	postings.shared = vego_allocate(most, sizeof(double));
+	return postings;
+}
+
+static void
+postings_free(Postings *postings)
+{
+	pfree(postings->starts);
+	pfree(postings->members);
+	pfree(postings->values);
+	pfree(postings->shared);
+}
+
+static void
+fill_postings(Postings *postings, const VegoRows *rows, const uint32 *members,
+			  int count)
+{
+	uint32	   *starts = postings->starts;
+
+	memset(starts, 0, VEGO_STARTS_ROOM(VEGO_SPARSE_PLACES) * sizeof(uint32));
+	for (int m = 0; m < count; m++)
+	{
+		const uint8 *code = vego_row_code(rows, members[m]);
+
+		for (int i = 0; vego_sparse_value(code, i) != 0; i++)
+			starts[vego_sparse_place(code, i) + 2]++;
+	}
+	for (int p = 2; p < VEGO_STARTS_ROOM(VEGO_SPARSE_PLACES); p++)
+		starts[p] += starts[p - 1];
+	for (int m = 0; m < count; m++)
+	{
+		const uint8 *code = vego_row_code(rows, members[m]);
+		float		step = vego_row_factors(rows, members[m])->step;
+
+		for (int i = 0; vego_sparse_value(code, i) != 0; i++)
+		{
+			uint32		at = starts[vego_sparse_place(code, i) + 1]++;
+
+			postings->members[at] = m;
+			postings->values[at] = step * vego_sparse_value(code, i);
+		}
+	}
+}
+
+/* What a member's code has in common with each of all. */
+static void
+sum_shared(Postings *postings, const VegoRows *rows, uint32 row, int count)
+{
+	const uint8 *code = vego_row_code(rows, row);
+	float		step = vego_row_factors(rows, row)->step;
+	bool		l1 = rows->coder->metric == VEGO_L1;
+
+	memset(postings->shared, 0, count * sizeof(double));
+	for (int i = 0; vego_sparse_value(code, i) != 0; i++)
+	{
+		int			place = vego_sparse_place(code, i);
+		double		x = step * vego_sparse_value(code, i);
+
+		for (uint32 at = postings->starts[place];
+			 at < postings->starts[place + 1]; at++)
+			postings->shared[postings->members[at]] += l1 ?
+				vego_sparse_l1_shared(x, postings->values[at]) :
+				x * postings->values[at];
+	}
+}
+
+/* vego_code_distance of two rows, what they have in common being known. */
+static double
+distance_of_shared(const VegoRows *rows, uint32 a, uint32 b, double shared)
+{
+	const VegoFactors *x = vego_row_factors(rows, a);
+	const VegoFactors *y = vego_row_factors(rows, b);
+	double		lift;
+
+	if (rows->coder->metric == VEGO_L1)
+		return (double) x->lo + y->lo - shared;
+	lift = vego_lift(rows->coder, x) - vego_lift(rows->coder, y);
+	return (double) x->norm * x->norm + (double) y->norm * y->norm +
+		lift * lift - 2.0 * shared;
+}
+
+static void
+sparse_marks(const VegoPartition *build, VegoBlocks *blocks,
+			 const Postings *postings, const uint32 *rows, int self,
+			 const VegoColumns *columns)
+{
+	double		unit = vego_partition_unit(build);
+	int32	   *least = vego_blocks_least(blocks, 0);
+
+	for (int hand = 0; hand < blocks->hands; hand++)
+		least[hand] = VEGO_NO_MARK;
+	for (int c = 0; c < columns->padded; c++)
+	{
+		int32		mark = VEGO_NO_MARK;
+
+		if (c < columns->count)
+		{
+			double		distance = distance_of_shared(&build->rows, rows[self],
+													  rows[c],
+													  postings->shared[c]);
+
+			mark = vego_mark((float) (Max(distance, 0.0) * unit), c - self,
+							 columns->places);
+		}
+		blocks->marks[c] = mark;
+		least[c % blocks->hands] = Min(least[c % blocks->hands], mark);
+	}
+}
+
+static void
+compare_members_sparse(const VegoPartition *build, VegoWork *work,
+					   uint64 start, const uint32 *rows, int count,
+					   VegoColumns *columns, Postings *postings)
+{
+	set_columns(build, work, columns, count);
+	fill_postings(postings, &build->rows, rows, count);
+	for (int i = 0; i < count; i++)
+	{
+		sum_shared(postings, &build->rows, rows[i], count);
+		sparse_marks(build, &work->blocks, postings, rows, i, columns);
+		keep_nearest(build, work, start + i, columns, 0);
+		vego_advance(work, 0, columns->padded);
+	}
+}
+
+/* ----------------------------------------------------------------
+ *		The stage
+ * ----------------------------------------------------------------
+ */
+
 void
 vego_partition_find_candidates(const VegoPartition *build, VegoWork *work,
 							   uint32 from, uint32 to)
 {
+	const VegoCoder *coder = build->rows.coder;
+	bool		sparse = coder->bits == VEGO_BITS_SPARSE;
 	int			most = vego_partition_widest_leaf(build);
 	uint32	   *rows = vego_allocate(most, sizeof(uint32));
-	float	   *values = vego_allocate(build->rows.coder->dims, sizeof(float));
+	float	   *values = vego_allocate(coder->block_dims, sizeof(float));
+	Postings	postings = {NULL};
 	VegoPanel	panel;
 	VegoColumns columns;
 
 	vego_panel_init(&panel, &work->blocks, most);
 	vego_columns_init(&columns, &work->blocks, most);
 	columns.places = vego_partition_places(build);
+	if (sparse)
+		postings = postings_new(build);
 	for (uint32 leaf = from; leaf < to; leaf++)
 	{
 		uint64		start = build->leaf_start[leaf];
@@ -128,7 +298,10 @@ vego_partition_find_candidates(const VegoPartition *build, VegoWork *work,
 
 		for (int i = 0; i < count; i++)
 			rows[i] = build->items[build->members[start + i]];
-		if (build->rows.coder->metric == VEGO_L1)
+		if (sparse)
+			compare_members_sparse(build, work, start, rows, count, &columns,
+								   &postings);
+		else if (coder->metric == VEGO_L1)
 			compare_members_l1(build, work, start, rows, count, &columns,
 							   values);
 		else
@@ -137,6 +310,8 @@ vego_partition_find_candidates(const VegoPartition *build, VegoWork *work,
 	}
 	vego_panel_free(&panel);
 	vego_columns_free(&columns);
+	if (sparse)
+		postings_free(&postings);
 	pfree(rows);
 	pfree(values);
 }

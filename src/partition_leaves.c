@@ -73,7 +73,7 @@ cell_centroids(const VegoPartition *build, uint32 group)
 
 	centroids.count = build->first_cell[group + 1] - first;
 	centroids.codes = build->centroid_codes +
-		(size_t) first * build->rows.coder->dims;
+		(size_t) first * build->rows.coder->block_dims;
 	centroids.factors = build->centroid_factors + first;
 	centroids.lifts = build->centroid_lifts + first;
 	return centroids;
@@ -129,7 +129,7 @@ plant_groups(VegoPartition *build, VegoWork *work, const uint32 *sample,
 	VegoColumns columns;
 
 	groups.count = build->group_count = Min(wanted, considered);
-	groups.codes = vego_allocate(groups.count, build->rows.coder->dims);
+	groups.codes = vego_allocate(groups.count, build->rows.coder->block_dims);
 	groups.factors = vego_allocate(groups.count, sizeof(VegoFactors));
 	groups.lifts = vego_allocate(groups.count, sizeof(float));
 	vego_kmeans(work, sample, considered, &groups);
@@ -173,7 +173,7 @@ number_cells(VegoPartition *build, uint32 sampled)
 void
 vego_partition_plant_tree(VegoPartition *build, VegoWork *work)
 {
-	size_t		dims = build->rows.coder->dims;
+	size_t		dims = build->rows.coder->block_dims;
 	uint32		sampled = Min(build->item_count,
 							  build->cell_count * SAMPLE_A_LEAF);
 	uint32	   *sample = sample_items(build, sampled);
@@ -289,7 +289,7 @@ range_room(size_t stride)
 Size
 vego_partition_range_bytes(const VegoCoder *coder)
 {
-	size_t		stride = vego_block_stride(coder->dims);
+	size_t		stride = vego_block_stride(coder->block_dims);
 	size_t		extra = sizeof(VegoBlockRow) + sizeof(uint32) +
 		GROUP_PROBES * (sizeof(int) + sizeof(uint64));
 

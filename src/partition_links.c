@@ -58,14 +58,6 @@ merge_keys(const uint64 *a, int a_count, const uint64 *b, int b_count,
 	return count;
 }
 
-/* Of scaled distances of this metric, in those of vego_code_distance. */
-static double
-distance_unit(const VegoPartition *build)
-{
-	return build->rows.coder->metric == VEGO_L1 ?
-		build->scale : build->scale * build->scale;
-}
-
 /*
  * Scratch for one item.  There are two of them: while an item chooses, what the
  * next one will read is on its way from memory.
@@ -112,7 +104,7 @@ prefetch_row(const VegoPartition *build, uint32 row)
 static void
 fill_candidates(const VegoPartition *build, Lists *lists)
 {
-	double		unscale = 1.0 / distance_unit(build);
+	double		unscale = 1.0 / vego_partition_unit(build);
 
 	for (int i = 0; i < lists->count; i++)
 	{
@@ -236,7 +228,7 @@ add_strangers(const VegoPartition *build, uint32 position, uint64 *keys,
 			known |= vego_key_id(keys[j]) == other;
 		if (known)
 			continue;
-		distance = distance_unit(build) *
+		distance = vego_partition_unit(build) *
 			vego_row_distance(&build->rows, build->rows.coder,
 							  build->items[position], build->items[other]);
 		keys[count] = PG_UINT64_MAX;

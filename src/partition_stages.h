@@ -177,6 +177,14 @@ vego_partition_places(const VegoPartition *build)
 	return vego_places(vego_columns_padded(vego_partition_widest_leaf(build)));
 }
 
+/* Of scaled distances of this metric, in those of vego_code_distance. */
+static inline double
+vego_partition_unit(const VegoPartition *build)
+{
+	return build->rows.coder->metric == VEGO_L1 ?
+		build->scale : build->scale * build->scale;
+}
+
 /* The next of the numbers of a seed (splitmix64). */
 static inline uint64
 vego_random(uint64 *state)

@@ -70,7 +70,7 @@ typedef struct VegoScan
 	VegoSlot   *candidate;		/* the one being fetched */
 	VegoHeap	candidates;		/* ids by bound */
 	VegoHeap	rows;			/* TIDs by exact distance */
-	float		largest_step;	/* of the codes seen */
+	float		largest_error;	/* of the codes seen */
 	double		last_distance;
 	double		distance_before;	/* that, before the last row */
 	uint64		returned;
@@ -125,14 +125,17 @@ static void
 keep_candidate(void *arg, VegoNodeId id, double rank, const VegoSlot *slot)
 {
 	VegoScan   *scan = arg;
-	float		step = vego_slot_factors(&scan->nodes->geometry, slot)->step;
+	float		error = vego_code_error(&scan->nodes->coder,
+										vego_slot_factors(&scan->nodes->geometry,
+														  slot));
 
 	/* a hint may be anything, and a bound must be a number */
-	if (!(step >= 0.0f && step <= FLT_MAX))
-		step = 0.0f;
-	scan->largest_step = Max(scan->largest_step, step);
+	if (!(error >= 0.0f && error <= FLT_MAX))
+		error = 0.0f;
+	scan->largest_error = Max(scan->largest_error, error);
 	vego_heap_push(&scan->candidates,
-				   vego_query_bound(&scan->query, rank, step), id);
+				   vego_query_bound(&scan->query, rank, error,
+									VEGO_BOUND_DEVIATIONS), id);
 }
 
 IndexScanDesc
@@ -199,22 +202,21 @@ static bool
 set_query(IndexScanDesc desc, VegoScan *scan)
 {
 	ScanKey		key = &desc->orderByData[0];
-	const float *elements;
-	int			dims;
+	VegoContents contents;
 
 	if (key->sk_flags & SK_ISNULL)
 		return false;
 
 	scan->query_value =
 		PointerGetDatum(PG_DETOAST_DATUM_COPY(key->sk_argument));
-	elements = scan->opclass->elements(scan->query_value, &dims);
-	if (dims != scan->nodes->coder.dims)
+	contents = scan->opclass->type->contents(scan->query_value);
+	if (contents.dims != scan->nodes->coder.dims)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("index \"%s\" has %d dimensions, but the query has %d",
 						RelationGetRelationName(desc->indexRelation),
-						scan->nodes->coder.dims, dims)));
-	return vego_query_set(&scan->query, elements);
+						scan->nodes->coder.dims, contents.dims)));
+	return vego_query_set(&scan->query, &contents);
 }
 
 static void
@@ -242,7 +244,7 @@ start_scan(IndexScanDesc desc, VegoScan *scan)
 	vego_heap_clear(&scan->candidates);
 	vego_heap_clear(&scan->rows);
 	scan->exhausted = false;
-	scan->largest_step = 0.0f;
+	scan->largest_error = 0.0f;
 	scan->last_distance = -DBL_MAX;
 	scan->distance_before = -DBL_MAX;
 	scan->returned = 0;
@@ -359,13 +361,12 @@ read_vector(VegoScan *scan, VegoNodeId id, const VegoSlot *node)
 	VegoExactValue value;
 	Datum		restored;
 	Datum		distance;
-	int			dims;
 
 	if (!vego_exact_fetch(scan->nodes, id, &node->tid, place, &value))
 		return;
-	restored = scan->opclass->restore(value.bytes, value.length);
-	scan->opclass->elements(restored, &dims);
-	if (dims != scan->nodes->coder.dims)
+	restored = scan->opclass->type->restore(value.bytes, value.length,
+											scan->nodes->coder.dims);
+	if (restored == 0)
 		vego_exact_report(scan->nodes->rel, place,
 						  "exact vector has other dimensions");
 	distance = FunctionCall2Coll(scan->distance, scan->collation, restored,
@@ -442,7 +443,12 @@ search_on(VegoScan *scan)
 	scan->exhausted = true;
 }
 
-/* Is no node that has not been expanded expected to be nearer than this? */
+/*
+ * Is no node that has not been expanded expected to be nearer than this?  One
+ * that is nearer all the same comes too late, as does one that the search has
+ * not met: that is a matter of recall, and of ef_search.  With a margin as that
+ * of candidates, searches in an index of 4 bits would go on for long.
+ */
 static bool
 searched_up_to(VegoScan *scan, double distance)
 {
@@ -454,7 +460,8 @@ searched_up_to(VegoScan *scan, double distance)
 		return false;
 	rank = vego_search_frontier(&scan->search);
 	return rank < DBL_MAX &&
-		vego_query_bound(&scan->query, rank, scan->largest_step) >= distance;
+		vego_query_bound(&scan->query, rank, scan->largest_error, 0.0) >=
+		distance;
 }
 
 static bool

@@ -192,8 +192,8 @@ wanted_cells(const VegoShards *shards)
 	uint64		count = shards->store->count;
 	uint64		cells = CELLS_A_SHARD *
 		(2 * count / shards->capacity + 1);
-	Size		cell_bytes = vego_block_stride(shards->coder->dims) +
-		shards->coder->dims * (1 + sizeof(float)) + sizeof(VegoFactors);
+	Size		cell_bytes = vego_block_stride(shards->coder->block_dims) +
+		shards->coder->block_dims * (1 + sizeof(float)) + sizeof(VegoFactors);
 	Size		room = shards->options->memory / CELLS_SHARE / cell_bytes;
 
 	return Max(2, Min(Min(cells, room), VEGO_MOST_CELLS));
@@ -216,7 +216,7 @@ shuffle(uint32 *numbers, uint32 count, uint64 random)
 static VegoColumns
 grow_cells(VegoShards *shards, VegoWork *work, Batch *sample, uint64 cells)
 {
-	size_t		dims = shards->coder->dims;
+	size_t		dims = shards->coder->block_dims;
 	VegoCentroids centroids;
 	VegoColumns columns;
 

@@ -22,22 +22,19 @@
 #define MORE_FOR_TIMES 4.0
 #define MOST_CANDIDATES 200
 
-const float *
-vego_value_elements(Relation index, const VegoOpclass *opclass, Datum value,
+VegoContents
+vego_value_contents(Relation index, const VegoOpclass *opclass, Datum value,
 					int dims)
 {
-	int			value_dims;
-	const float *elements =
-		opclass->elements(PointerGetDatum(PG_DETOAST_DATUM(value)),
-						  &value_dims);
+	VegoContents contents = opclass->type->contents(value);
 
-	if (value_dims != dims)
+	if (contents.dims != dims)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
 				 errmsg("index \"%s\" has %d dimensions, but the %s has %d",
 						RelationGetRelationName(index), dims,
-						opclass->type_name, value_dims)));
-	return elements;
+						opclass->type->name, contents.dims)));
+	return contents;
 }
 
 VegoExactValue
@@ -45,7 +42,7 @@ vego_value_bytes(const VegoOpclass *opclass, Datum value)
 {
 	VegoExactValue bytes;
 
-	bytes.bytes = opclass->bytes(value, &bytes.length);
+	bytes.bytes = opclass->type->bytes(value, &bytes.length);
 	return bytes;
 }
 
@@ -70,6 +67,50 @@ most_dims(const VegoShape *shape, int m)
 		4 * 4 * 8 / shape->bits;
 }
 
+/* What the class prescribes, else what was asked for, else 8. */
+static int
+choose_bits(Relation index, const VegoOpclass *opclass)
+{
+	int			given = vego_options_bits(index);
+
+	if (opclass->type->bits == VEGO_BITS_CHOSEN)
+		return given > 0 ? given : 8;
+	if (given > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("index \"%s\" on type %s cannot have bits = %d",
+						RelationGetRelationName(index), opclass->type->name,
+						given),
+				 errhint("Only vectors are quantized; leave bits out.")));
+	return opclass->type->bits;
+}
+
+static void
+report_dims(const char *name, const VegoShape *shape)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("index \"%s\" cannot have more than %d dimensions with bits = %d",
+					name, most_dims(shape, VEGO_MIN_M), shape->bits),
+			 shape->bits == 8 ?
+			 errhint("Use WITH (bits = 4), or index fewer dimensions.") :
+			 errhint("Index fewer dimensions.")));
+}
+
+static void
+report_m(const char *name, const VegoShape *shape, int given_m, int m_ceiling)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("index \"%s\" of %d dimensions cannot have m = %d with bits = %d",
+					name, shape->dims, given_m, shape->bits),
+			 errdetail("A node must fit a page."),
+			 shape->bits == 8 ?
+			 errhint("Use an m of at most %d, or WITH (bits = 4).",
+					 m_ceiling) :
+			 errhint("Use an m of at most %d.", m_ceiling)));
+}
+
 VegoShape
 vego_shape(Relation index, const VegoOpclass *opclass)
 {
@@ -81,7 +122,7 @@ vego_shape(Relation index, const VegoOpclass *opclass)
 
 	shape.dims = column->atttypmod;
 	getBaseTypeAndTypmod(column->atttypid, &shape.dims);
-	shape.bits = vego_options_bits(index);
+	shape.bits = choose_bits(index, opclass);
 	shape.exact = vego_options_exact(index);
 	if (shape.dims < 1)
 		ereport(ERROR,
@@ -89,32 +130,18 @@ vego_shape(Relation index, const VegoOpclass *opclass)
 				 errmsg("column of index \"%s\" does not have dimensions",
 						name),
 				 errhint("Give the column a type such as %s(3), or index an expression cast to it.",
-						 opclass->type_name)));
-	if (shape.dims > opclass->max_dims)
+						 opclass->type->name)));
+	if (shape.dims > opclass->type->max_dims)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("index \"%s\" cannot have more than %d dimensions",
-						name, opclass->max_dims)));
+						name, opclass->type->max_dims)));
 
 	m_ceiling = largest_m(&shape);
 	if (m_ceiling < VEGO_MIN_M)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("index \"%s\" cannot have more than %d dimensions with bits = %d",
-						name, most_dims(&shape, VEGO_MIN_M), shape.bits),
-				 shape.bits == 8 ?
-				 errhint("Use WITH (bits = 4), or index fewer dimensions.") :
-				 errhint("Index fewer dimensions.")));
+		report_dims(name, &shape);
 	if (given_m > m_ceiling)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("index \"%s\" of %d dimensions cannot have m = %d with bits = %d",
-						name, shape.dims, given_m, shape.bits),
-				 errdetail("A node must fit a page."),
-				 shape.bits == 8 ?
-				 errhint("Use an m of at most %d, or WITH (bits = 4).",
-						 m_ceiling) :
-				 errhint("Use an m of at most %d.", m_ceiling)));
+		report_m(name, &shape, given_m, m_ceiling);
 	shape.m = given_m > 0 ? given_m : Min(VEGO_DEFAULT_M, m_ceiling);
 	return shape;
 }

@@ -9,10 +9,10 @@
 #include "opclass.h"
 
 /*
- * The elements of a value to be indexed, in the current memory context.
- * Error ERRCODE_DATA_EXCEPTION when it has not that many dimensions.
+ * The contents of a value to be indexed, detoasted, in the current memory
+ * context.  Error ERRCODE_DATA_EXCEPTION when it has not that many dimensions.
  */
-extern const float *vego_value_elements(Relation index,
+extern VegoContents vego_value_contents(Relation index,
 										const VegoOpclass *opclass,
 										Datum value, int dims);
 
@@ -24,7 +24,7 @@ extern VegoExactValue vego_value_bytes(const VegoOpclass *opclass,
 static inline int
 vego_value_most_bytes(const VegoOpclass *opclass, int dims)
 {
-	return opclass->element_bytes * dims;
+	return opclass->type->most_bytes(dims);
 }
 
 /* What a new index is made with. */
