@@ -193,7 +193,7 @@ typedef struct RowCheck
 	Datum		value;			/* the row's, detoasted */
 	VegoFactors factors;		/* of the row's vector */
 	uint8	   *code;
-	char	   *hashed;			/* both, as they lie in a slot */
+	char	   *hashed;			/* both, as they lie in a slot, padding too */
 	uint8	   *bytes;			/* codes with a byte for each dimension */
 	uint8	   *stored_bytes;
 	uint64		rounded;		/* nodes that differ by rounding only */
@@ -238,12 +238,11 @@ codes_agree(RowCheck *row, const uint8 *stored)
 static uint32
 hash_row(RowCheck *row)
 {
-	int			code_bytes = row->check->coder.code_bytes;
-
 	memcpy(row->hashed, &row->factors, sizeof(VegoFactors));
-	memcpy(row->hashed + sizeof(VegoFactors), row->code, code_bytes);
+	memcpy(row->hashed + sizeof(VegoFactors), row->code,
+		   row->check->coder.code_bytes);
 	return hash_bytes((const unsigned char *) row->hashed,
-					  sizeof(VegoFactors) + code_bytes);
+					  row->check->geometry.code_end - sizeof(VegoSlot));
 }
 
 /* I9.  The hash spares reading the slot again where nothing differs. */
@@ -333,7 +332,6 @@ void
 vego_check_rows(VegoCheck *check)
 {
 	RowCheck	row = {check};
-	int			code_bytes = check->coder.code_bytes;
 	IndexInfo  *info = BuildIndexInfo(check->index);
 
 	/* I2 has said why values cannot be compared */
@@ -349,8 +347,8 @@ vego_check_rows(VegoCheck *check)
 	row.row_context = AllocSetContextCreate(check->context, "vego check row",
 											ALLOCSET_DEFAULT_SIZES);
 	row.scratch = palloc(vego_encode_scratch_bytes(&check->coder));
-	row.code = palloc0(code_bytes);
-	row.hashed = palloc(sizeof(VegoFactors) + code_bytes);
+	row.code = palloc0(check->coder.code_bytes);
+	row.hashed = palloc0(check->geometry.code_end - sizeof(VegoSlot));
 	row.bytes = palloc(check->coder.block_dims);
 	row.stored_bytes = palloc(check->coder.block_dims);
 
