@@ -28,6 +28,7 @@
 #include "utils/snapmgr.h"
 
 #include "am.h"
+#include "compat.h"
 #include "exact.h"
 #include "graph.h"
 #include "opclass.h"
@@ -237,6 +238,7 @@ start_scan(IndexScanDesc desc, VegoScan *scan)
 				 errmsg("index \"%s\" can only be scanned with an MVCC snapshot",
 						RelationGetRelationName(desc->indexRelation))));
 
+	vego_compat_count_scan(desc);
 	if (scan->nodes == NULL)
 		open_scan(desc, scan);
 	else

@@ -22,7 +22,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(test_seed rounds long_run new_vego_node install_vego_helpers
-  make_items make_salted_items make_truth recall index_is_clean index_findings
+  make_items make_salted_items make_other_indexes make_truth recall index_is_clean index_findings
   start_load load_is_running stop_load
   wait_until_alone kill_server_group server_children
   uses_index_scan poll_until);
@@ -270,6 +270,23 @@ INSERT INTO $table SELECT r.* FROM generate_series(1, $count) i, test_row(i, 0) 
 VACUUM ANALYZE $table;
 SQL
 	return;
+}
+
+# Indexes on the vectors of a table, 128 dimensions, of the other types and
+# options than vector_l2_ops alone shows; returns their names.
+sub make_other_indexes
+{
+	my ($node, $table) = @_;
+	my %indexes = (
+		ip => '(v vector_ip_ops) WITH (bits = 4, m = 8)',
+		half => '((v::halfvec(128)) halfvec_l2_ops) WITH (exact = zstd)',
+		sparse => '((v::sparsevec(128)) sparsevec_cosine_ops)',
+		bits => '((binary_quantize(v)::bit(128)) bit_hamming_ops) WITH (exact = plain)');
+
+	$node->safe_psql('postgres',
+		"CREATE INDEX ${table}_$_ ON $table USING vego_hnsw $indexes{$_}")
+	  foreach sort keys %indexes;
+	return map { "${table}_$_" } sort keys %indexes;
 }
 
 # Computes the exact answers that recall() compares with.
