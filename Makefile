@@ -129,7 +129,17 @@ ISOLATION = \
 	rollback \
 	serializable \
 	create-concurrently \
-	reindex-concurrently
+	reindex-concurrently \
+	matrix
+
+# These need the library of test/waits.c, which test/run makes.
+RACES = \
+	race-entry \
+	race-freed \
+	race-dead \
+	race-twice \
+	race-overwritten
+
 ISOLATION_OPTS = --inputdir=test/isolation --load-extension=vego
 
 PG_CPPFLAGS = -I$(srcdir)/src

@@ -26,6 +26,8 @@ typedef struct LevelOrder
 {
 	VegoLevel	level;
 	VegoNodeId	base;
+	VegoReference factors;
+	VegoReference codes;
 	VegoReference rows;
 	VegoReference degrees;
 	VegoReference links;
@@ -37,8 +39,6 @@ typedef struct PagesOrder
 	uint64		stamp;
 	bool		logged;
 	VegoReference tids;
-	VegoReference factors;
-	VegoReference codes;
 	int			first_level;
 	int			levels;
 	LevelOrder	level[VEGO_MAX_LEVEL + 1];
@@ -263,18 +263,19 @@ write_slot(const VegoBuild *build, const VegoGeometry *geometry, int at,
 		   uint32 number, VegoSlot *slot)
 {
 	const VegoLevel *level = &build->level[at];
-	uint32		row = level->rows[number];
+	const VegoRows *rows = &build->rows[at];
 	VegoSlot	down;
 	VegoShardNode node;
 
-	node.row.tid = &build->tids[row];
 	if (at > build->first_level)
 	{
 		vego_slot_set_down(&down, build->down[at][number]);
 		node.row.tid = &down.tid;
 	}
-	node.row.factors = &build->factors[row];
-	node.row.code = build->codes + (Size) row * geometry->code_bytes;
+	else
+		node.row.tid = &build->tids[level->rows[number]];
+	node.row.factors = &rows->factors[number];
+	node.row.code = rows->codes + (Size) number * geometry->code_bytes;
 	node.degree = level->degrees[number];
 	node.links = level->links + (Size) number * level->capacity;
 	fill_slot(build, geometry, slot, build->base[at] + number, at, &node);
@@ -289,26 +290,6 @@ node_count(const VegoBuild *build)
 		build->base[top] + build->level[top].count : 0;
 }
 
-/* Rows lie in the order of the heap, so their codes are fetched ahead. */
-static void
-prefetch_rows(const VegoBuild *build, const VegoGeometry *geometry, int at,
-			  VegoNodeId id, VegoNodeId end)
-{
-	for (; id < end; id++)
-	{
-		const char *code;
-		uint32		row;
-
-		while (at + 1 < build->levels && id >= build->base[at + 1])
-			at++;
-		row = build->level[at].rows[id - build->base[at]];
-		code = (const char *) build->codes + (Size) row * geometry->code_bytes;
-		for (int i = 0; i < Min(geometry->code_bytes, 512); i += 64)
-			__builtin_prefetch(code + i);
-		__builtin_prefetch(&build->factors[row]);
-	}
-}
-
 static void
 write_page(const VegoBuild *build, const VegoGeometry *geometry,
 		   BlockNumber block)
@@ -321,7 +302,6 @@ write_page(const VegoBuild *build, const VegoGeometry *geometry,
 	Page		page = BufferGetPage(buffer);
 
 	vego_page_init(page, VEGO_PAGE_NODES);
-	prefetch_rows(build, geometry, at, first, end);
 	for (VegoNodeId id = first; id < end; id++)
 	{
 		while (at + 1 < build->levels && id >= build->base[at + 1])
@@ -372,8 +352,6 @@ make_order(const VegoBuild *build, bool logged)
 	order.stamp = build->stamp;
 	order.logged = logged;
 	order.tids = vego_team_reference(team, build->tids);
-	order.factors = vego_team_reference(team, build->factors);
-	order.codes = vego_team_reference(team, build->codes);
 	order.first_level = build->first_level;
 	order.levels = build->levels;
 	for (int at = build->first_level; at < build->levels; at++)
@@ -382,6 +360,8 @@ make_order(const VegoBuild *build, bool logged)
 
 		level->level = build->level[at];
 		level->base = build->base[at];
+		level->factors = vego_team_reference(team, build->rows[at].factors);
+		level->codes = vego_team_reference(team, build->rows[at].codes);
 		level->rows = vego_team_reference(team, level->level.rows);
 		level->degrees = vego_team_reference(team, level->level.degrees);
 		level->links = vego_team_reference(team, level->level.links);
@@ -401,8 +381,6 @@ vego_build_write_part(VegoBuild *build)
 
 	build->stamp = order->stamp;
 	build->tids = vego_team_array(team, order->tids);
-	build->factors = vego_team_array(team, order->factors);
-	build->codes = vego_team_array(team, order->codes);
 	build->first_level = order->first_level;
 	build->levels = order->levels;
 	for (int at = build->first_level; at < build->levels; at++)
@@ -410,6 +388,9 @@ vego_build_write_part(VegoBuild *build)
 		const LevelOrder *level = &order->level[at];
 
 		build->level[at] = level->level;
+		build->rows[at].coder = &build->coder;
+		build->rows[at].factors = vego_team_array(team, level->factors);
+		build->rows[at].codes = vego_team_array(team, level->codes);
 		build->level[at].rows = vego_team_array(team, level->rows);
 		build->level[at].degrees = vego_team_array(team, level->degrees);
 		build->level[at].links = vego_team_array(team, level->links);

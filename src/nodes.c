@@ -307,18 +307,23 @@ vego_nodes_open(Relation rel)
 {
 	VegoNodes  *nodes = palloc0(sizeof(VegoNodes));
 	RelFileLocator locator = vego_compat_locator(rel);
+	BlockNumber blocks = RelationGetNumberOfBlocks(rel);
 	float	   *centre = NULL;
 
 	nodes->rel = rel;
+	if (blocks == 0)
+		vego_report_corrupted(rel, 0, -1, "index has no pages");
 	read_meta(rel, &nodes->meta);
 	vego_geometry_init(&nodes->geometry, nodes->meta.dims, nodes->meta.bits,
 					   nodes->meta.m, nodes->meta.exact);
+	if (blocks < nodes->geometry.first_block)
+		vego_report_corrupted(rel, blocks, -1,
+							  "index ends within its meta pages");
 	if (nodes->meta.has_centre)
 		centre = read_centre(rel, &nodes->meta, nodes->geometry.first_block);
 	vego_coder_init(&nodes->coder, nodes->meta.metric, nodes->meta.dims,
 					nodes->meta.bits, nodes->meta.radius, centre);
-	nodes->count = vego_node_count(&nodes->geometry,
-								   RelationGetNumberOfBlocks(rel));
+	nodes->count = vego_node_count(&nodes->geometry, blocks);
 	nodes->frames = find_frames(&locator, nodes->meta.stamp);
 	nodes->hints = VEGO_COMPAT_UNPINNED_READS && !vego_guc_pinned_reads &&
 		!RelationUsesLocalBuffers(rel) && !vego_compat_snapshots_age();

@@ -25,10 +25,12 @@ typedef struct Gathering
 	int			room;
 } Gathering;
 
+/* A link to what is no slot comes from damage, and may go as well. */
 static bool
 is_gone(const Gathering *gathering, VegoLink link)
 {
-	return gathering->gone(gathering->gone_arg, vego_link_id(link));
+	return gathering->gone(gathering->gone_arg, vego_link_id(link)) ||
+		!vego_nodes_have(gathering->nodes, vego_link_id(link));
 }
 
 static void
