@@ -10,8 +10,11 @@
 # rebuilds everything when any header is newer.
 
 MODULE_big = vego
-EXTENSION = vego
-DATA = sql/vego--0.1.0.sql
+EXTENSION = vego vego_pgvector
+# Scripts are named EXTENSION--VERSION.sql, and EXTENSION--FROM--TO.sql for an
+# upgrade (README.md, "Upgrading"); all there are get installed.
+DATA = $(patsubst $(srcdir)/%,%,$(wildcard $(srcdir)/sql/vego--*.sql \
+	$(srcdir)/sql/vego_pgvector--*.sql))
 PGFILEDESC = "vego - vectors and nearest-neighbour index"
 
 OBJS = \
