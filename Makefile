@@ -108,6 +108,7 @@ REGRESS = \
 	bit \
 	types_catalog \
 	jit \
+	security \
 	index_setup \
 	index_basic \
 	index_options \
