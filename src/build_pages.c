@@ -9,13 +9,14 @@
  */
 #include "postgres.h"
 
-#include "access/xloginsert.h"
+#include "access/xlogrecord.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 
 #include "build.h"
 #include "compat.h"
+#include "pageedit.h"
 
 /* Pages that are written and then logged together: what a record can hold. */
 #define RUN_PAGES XLR_MAX_BLOCK_ID
@@ -53,47 +54,42 @@ StaticAssertDecl(sizeof(PagesOrder) <= VEGO_ORDER_BYTES,
 
 /* A new page at the end of the index, exclusively locked. */
 static Buffer
-new_page(Relation index, ForkNumber fork, int kind)
+new_page(Relation index, ForkNumber fork)
 {
-	Buffer		buffer = fork == MAIN_FORKNUM ? vego_compat_extend(index) :
+	return fork == MAIN_FORKNUM ? vego_compat_extend(index) :
 		ReadBufferExtended(index, fork, P_NEW, RBM_ZERO_AND_LOCK, NULL);
-
-	vego_page_init(BufferGetPage(buffer), kind);
-	return buffer;
 }
 
-/*
- * Fills in a meta page, which is locked, and releases it.  Those of an init fork
- * are logged even though the relation is not: a crash must find them.
- */
+/* Fills in a meta page, which is locked, and releases it. */
 static void
-fill_meta(Relation index, ForkNumber fork, Buffer buffer, const VegoMeta *meta,
-		  const float *centre)
+fill_meta(Relation index, VegoRecord record, Buffer buffer,
+		  const VegoMeta *meta, const float *centre)
 {
-	BlockNumber block = BufferGetBlockNumber(buffer);
-	Page		page = BufferGetPage(buffer);
+	PGAlignedBlock image;
+	Page		page = (Page) image.data;
 	VegoCentrePart part =
-		vego_centre_part(vego_centre_dims(meta->dims, meta->bits), block);
+		vego_centre_part(vego_centre_dims(meta->dims, meta->bits),
+						 BufferGetBlockNumber(buffer));
+	VegoPageEdit edit;
 
-	START_CRIT_SECTION();
 	vego_page_init(page, VEGO_PAGE_META);
-	if (block == 0)
+	if (BufferGetBlockNumber(buffer) == 0)
 		memcpy(vego_page_meta(page), meta, sizeof(VegoMeta));
 	if (centre)
 		memcpy((char *) page + part.offset, centre + part.first,
 			   part.count * sizeof(float));
 	((PageHeader) page)->pd_lower = part.offset + part.count * sizeof(float);
-	MarkBufferDirty(buffer);
-	if (fork == INIT_FORKNUM || RelationNeedsWAL(index))
-		log_newpage_buffer(buffer, true);
-	END_CRIT_SECTION();
-	UnlockReleaseBuffer(buffer);
+	vego_edit_begin(&edit, index, record);
+	vego_edit_open_new(&edit, buffer, image.data);
+	vego_edit_commit(&edit);
 }
 
 static void
 write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
 		   const float *centre)
 {
+	VegoRecord	record = fork == INIT_FORKNUM ? VEGO_RECORD_INIT_META :
+		VEGO_RECORD_META;
 	int			dims = vego_centre_dims(meta->dims, meta->bits);
 	VegoCentrePart part;
 	BlockNumber block = 0;
@@ -101,8 +97,7 @@ write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
 	do
 	{
 		part = vego_centre_part(dims, block++);
-		fill_meta(index, fork, new_page(index, fork, VEGO_PAGE_META), meta,
-				  centre);
+		fill_meta(index, record, new_page(index, fork), meta, centre);
 	} while (part.first + part.count < dims);
 }
 
@@ -149,7 +144,7 @@ vego_build_write_entry(VegoBuild *build)
 {
 	VegoMeta	meta = make_meta(build);
 
-	fill_meta(build->index, MAIN_FORKNUM,
+	fill_meta(build->index, VEGO_RECORD_META,
 			  ReadBufferExtended(build->index, MAIN_FORKNUM, 0,
 								 RBM_ZERO_AND_LOCK, NULL),
 			  &meta, build->centre);
@@ -206,8 +201,8 @@ log_pages(VegoPageWriter *writer, BlockNumber end, bool all)
 	if (end - writer->logged < RUN_PAGES && !(all && end > writer->logged))
 		return;
 	if (is_logged_at_once(writer->build))
-		log_newpage_range(writer->build->index, MAIN_FORKNUM, writer->logged,
-						  end, true);
+		vego_edit_log_pages(writer->build->index, VEGO_RECORD_PAGES,
+							writer->logged, end);
 	writer->logged = end;
 }
 
@@ -220,7 +215,7 @@ append_page(VegoPageWriter *writer)
 	CHECK_FOR_INTERRUPTS();
 	((PageHeader) writer->page.data)->pd_lower = SizeOfPageHeaderData +
 		writer->place * writer->geometry.slot_bytes;
-	buffer = new_page(writer->build->index, MAIN_FORKNUM, VEGO_PAGE_NODES);
+	buffer = new_page(writer->build->index, MAIN_FORKNUM);
 	block = BufferGetBlockNumber(buffer);
 	memcpy(BufferGetPage(buffer), writer->page.data, BLCKSZ);
 	MarkBufferDirty(buffer);
@@ -342,7 +337,7 @@ write_runs(const VegoBuild *build, const VegoGeometry *geometry, bool logged,
 		for (BlockNumber block = first; block < last; block++)
 			write_page(build, geometry, block);
 		if (logged)
-			log_newpage_range(build->index, MAIN_FORKNUM, first, last, true);
+			vego_edit_log_pages(build->index, VEGO_RECORD_PAGES, first, last);
 		CHECK_FOR_INTERRUPTS();
 	}
 }
@@ -475,8 +470,8 @@ vego_build_write_exact(VegoBuild *build)
 
 	vego_exact_build(build->index, &meta, build->spool, report_exact);
 	if (RelationNeedsWAL(build->index))
-		log_newpage_range(build->index, MAIN_FORKNUM, 0,
-						  RelationGetNumberOfBlocks(build->index), true);
+		vego_edit_log_pages(build->index, VEGO_RECORD_ALL_PAGES, 0,
+							RelationGetNumberOfBlocks(build->index));
 }
 
 void

@@ -778,7 +778,8 @@ fill_slot(VegoNodes *nodes, Buffer buffer, int place, VegoSlot *slot)
 	VegoPageEdit edit;
 
 	slot->check = vego_slot_check(nodes->meta.stamp, id);
-	vego_edit_begin(&edit, nodes->rel);
+	vego_edit_begin(&edit, nodes->rel, PageIsNew(page) ?
+					VEGO_RECORD_NODE_PAGE : VEGO_RECORD_NODE);
 	if (PageIsNew(page))
 	{
 		memset(image.data, 0, BLCKSZ);
@@ -936,7 +937,8 @@ put_links(const VegoGeometry *geometry, VegoPageEdit *page_edit,
 }
 
 int
-vego_nodes_edit(VegoNodes *nodes, VegoEdit *edits, int count)
+vego_nodes_edit(VegoNodes *nodes, VegoRecord record, VegoEdit *edits,
+				int count)
 {
 	const VegoGeometry *geometry = &nodes->geometry;
 	int			applied = 0;
@@ -949,7 +951,7 @@ vego_nodes_edit(VegoNodes *nodes, VegoEdit *edits, int count)
 	{
 		VegoPageEdit page_edit;
 
-		vego_edit_begin(&page_edit, nodes->rel);
+		vego_edit_begin(&page_edit, nodes->rel, record);
 		while (next < count && page_edit.count < VEGO_EDIT_PAGES)
 		{
 			BlockNumber block = vego_node_block(geometry, edits[next].id);
@@ -1024,6 +1026,7 @@ vego_nodes_judge_block(VegoNodes *nodes, BlockNumber block,
 	PGAlignedBlock copy;
 	VegoVerdict verdicts[BLCKSZ / sizeof(VegoSlot)];
 	bool		any = false;
+	VegoRecord	record = VEGO_RECORD_BURY;
 	Buffer		buffer;
 	Page		page;
 	VegoPageEdit edit;
@@ -1038,6 +1041,8 @@ vego_nodes_judge_block(VegoNodes *nodes, BlockNumber block,
 		verdicts[i] = judge(arg, vego_node_id(geometry, block, i),
 							(VegoSlot *) (copy.data + i * geometry->slot_bytes));
 		any |= verdicts[i] != VEGO_KEEP;
+		if (verdicts[i] == VEGO_FREE)
+			record = VEGO_RECORD_FREE;
 	}
 	if (!any)
 		return kind;
@@ -1047,7 +1052,7 @@ vego_nodes_judge_block(VegoNodes *nodes, BlockNumber block,
 	page = BufferGetPage(buffer);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	slots = has_slots(nodes, block, page);
-	vego_edit_begin(&edit, nodes->rel);
+	vego_edit_begin(&edit, nodes->rel, record);
 	vego_edit_open(&edit, buffer);
 	for (int i = 0; i < geometry->per_page; i++)
 	{
@@ -1088,7 +1093,7 @@ vego_nodes_set_entry(VegoNodes *nodes, VegoNodeId entry, int level)
 					 offsetof(VegoMeta, entry) + sizeof(uint32),
 					 "the entry and its level are put at once");
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	vego_edit_begin(&edit, nodes->rel);
+	vego_edit_begin(&edit, nodes->rel, VEGO_RECORD_ENTRY);
 	vego_edit_open(&edit, buffer);
 	vego_edit_put(&edit, &meta->entry, changed, sizeof(changed));
 	vego_edit_commit(&edit);
@@ -1104,7 +1109,7 @@ vego_nodes_grow_radius(VegoNodes *nodes, double radius)
 	VegoPageEdit edit;
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	vego_edit_begin(&edit, nodes->rel);
+	vego_edit_begin(&edit, nodes->rel, VEGO_RECORD_RADIUS);
 	if (meta->radius < radius)
 	{
 		vego_edit_open(&edit, buffer);

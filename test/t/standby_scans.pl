@@ -166,9 +166,12 @@ foreach my $case (
 		load_is_running($load))
 	{
 		sleep 0.2;
-		my $now = $standby->safe_psql('postgres', 'SELECT max(salt) FROM coded');
+		my $now;
 
-		($salt, $since) = ($now, time()) if $now ne $salt;
+		# this query may be cancelled as well
+		($salt, $since) = ($now, time())
+		  if $standby->psql('postgres', 'SELECT max(salt) FROM coded',
+			stdout => \$now) == 0 && $now ne $salt;
 		$stall = time() - $since if time() - $since > $stall;
 		foreach my $scanner (@scanners)
 		{
