@@ -22,6 +22,12 @@
 #define MORE_FOR_TIMES 4.0
 #define MOST_CANDIDATES 200
 
+/*
+ * An insert sees what one search finds, where a build sees several leaves and
+ * its successors.  With so many times the candidates it finds as good links.
+ */
+#define INSERT_CANDIDATES 1.5
+
 void
 vego_value_report_dims(Relation index, int dims, const char *what,
 					   int value_dims)
