@@ -310,7 +310,7 @@ slot_blemish(VegoCheck *check, VegoNodeId id, const VegoSlot *slot)
 		 ItemPointerGetBlockNumberNoCheck(&slot->tid) != InvalidBlockNumber))
 		return "dead slot has a heap row";
 	if ((slot->level > 0 || slot->kind == VEGO_SLOT_DEAD) &&
-		vego_exact_place_is_set(exact))
+		(exact.block | exact.item) != 0)
 		return "slot has an exact vector and should not";
 	if (exact.unused != 0)
 		return "unused bytes are not zero";
