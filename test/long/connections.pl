@@ -99,9 +99,6 @@ note("$connections connections, $indexes indexes: at most $most bytes in context
 	"$most_outside outside");
 cmp_ok($most + $most_outside, '<=', $most_bytes,
 	'no connection keeps more than 4 MB for vego');
-
-# all at once, once more
-$_->query_safe('SELECT use_all(false, true)') foreach @sessions;
 $_->quit foreach @sessions;
 $node->stop;
 done_testing();

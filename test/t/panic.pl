@@ -76,8 +76,10 @@ my %reached_by = (
 	# each time a longer vector than there was
 	radius => [ '', q{INSERT INTO few SELECT 1000 + n, array_fill(pow(1.5, n)::real, ARRAY[8])
 		FROM nextval('norms') n;} ],
+	# so few remain that some are cut off
+	binding => [ $delete =~ s/% 4/% 32/r, $vacuum ],
 	(map { $_ => [ $delete, $vacuum ] }
-		qw(binding bury repair relink vectors_gone free)));
+		qw(bury repair relink vectors_gone free)));
 
 # How often, where that is more than once for sure.
 my %times = (meta => 2, init_meta => 5, vector => 200, node => 200, links_back => 200,

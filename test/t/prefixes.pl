@@ -169,6 +169,7 @@ $standby->start;
 
 my $session = $standby->background_psql('postgres');
 
+$session->set_query_timer_restart;
 foreach my $place (@chosen)
 {
 	# less the header of a page that may lie between two records
@@ -187,7 +188,7 @@ is($faults, '', 'the standby is sound at each of ' . @chosen . ' places');
 $standby->stop('immediate');
 
 # Servers that crashed there: a copy of the backup, with WAL that ends there.
-$primary_places = 150 if $primary_places > 150;
+$primary_places = 60 if $primary_places > 60;
 foreach my $round (1 .. $primary_places)
 {
 	my $place = $places[ rand @places ];
