@@ -28,10 +28,12 @@
 #include "utils/snapmgr.h"
 
 #include "am.h"
+#include "compat.h"
 #include "exact.h"
 #include "graph.h"
 #include "opclass.h"
 #include "options.h"
+#include "value.h"
 
 /*
  * A search that goes on finds rows nearer than some returned before, and
@@ -167,6 +169,7 @@ static void
 open_scan(IndexScanDesc desc, VegoScan *scan)
 {
 	Relation	index = desc->indexRelation;
+	const char *fault;
 
 	scan->row_context = AllocSetContextCreate(scan->context, "vego row",
 											  ALLOCSET_DEFAULT_SIZES);
@@ -174,6 +177,9 @@ open_scan(IndexScanDesc desc, VegoScan *scan)
 	scan->nodes->snapshot = desc->xs_snapshot;
 	scan->heap = desc->heapRelation;
 	scan->opclass = vego_opclass(index);
+	fault = vego_value_meta_fault(scan->opclass, &scan->nodes->meta);
+	if (fault)
+		vego_report_corrupted(index, 0, -1, fault);
 	scan->distance = index_getprocinfo(index, 1, VEGO_DISTANCE_PROC);
 	scan->collation = index->rd_indcollation[0];
 	vego_query_init(&scan->query, &scan->nodes->coder);
@@ -211,11 +217,8 @@ set_query(IndexScanDesc desc, VegoScan *scan)
 		PointerGetDatum(PG_DETOAST_DATUM_COPY(key->sk_argument));
 	contents = scan->opclass->type->contents(scan->query_value);
 	if (contents.dims != scan->nodes->coder.dims)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("index \"%s\" has %d dimensions, but the query has %d",
-						RelationGetRelationName(desc->indexRelation),
-						scan->nodes->coder.dims, contents.dims)));
+		vego_value_report_dims(desc->indexRelation, scan->nodes->coder.dims,
+							   "query", contents.dims);
 	return vego_query_set(&scan->query, &contents);
 }
 
@@ -235,6 +238,7 @@ start_scan(IndexScanDesc desc, VegoScan *scan)
 				 errmsg("index \"%s\" can only be scanned with an MVCC snapshot",
 						RelationGetRelationName(desc->indexRelation))));
 
+	vego_compat_count_scan(desc);
 	if (scan->nodes == NULL)
 		open_scan(desc, scan);
 	else
