@@ -62,6 +62,7 @@ typedef struct VegoBuild
 
 	/* the graph (build_graph.c); below first_level only bases are known */
 	int			levels;
+	VegoRows	rows[VEGO_MAX_LEVEL + 1];	/* in the order of nodes */
 	VegoLevel	level[VEGO_MAX_LEVEL + 1];
 	VegoNodeId	base[VEGO_MAX_LEVEL + 1];	/* id of the level's node 0 */
 	VegoNodeId *down[VEGO_MAX_LEVEL + 1];	/* ids of the level's nodes one

@@ -137,7 +137,6 @@ vego_build_stage(VegoBuild *build)
 	options.progress = check_for_interrupts;
 	order.coder.centre = NULL;	/* codes are centred already */
 	partition->options = &options;
-	partition->subset = NULL;	/* only stages for one process read it */
 	partition->rows.coder = &order.coder;
 	partition->rows.factors = vego_team_array(team, order.factors);
 	partition->rows.codes = vego_team_array(team, order.codes);
@@ -206,33 +205,43 @@ sample_level(const VegoLevel *level, uint32 *count)
 	return nodes;
 }
 
-/* Makes the level above the highest one. */
+/* The rows of these nodes, for a level of their own. */
+static VegoRows
+copy_rows(VegoBuild *build, const VegoRows *rows, const uint32 *nodes,
+		  uint32 count)
+{
+	Size		code_bytes = build->coder.code_bytes;
+	VegoRows	copies = {&build->coder, count};
+
+	copies.factors = vego_build_allocate(build, count * sizeof(VegoFactors));
+	copies.codes = vego_build_allocate(build, count * code_bytes);
+	for (uint32 i = 0; i < count; i++)
+	{
+		copies.factors[i] = *vego_row_factors(rows, nodes[i]);
+		memcpy(copies.codes + i * code_bytes, vego_row_code(rows, nodes[i]),
+			   code_bytes);
+	}
+	return copies;
+}
+
+/* Makes the level above the highest one; its entry is its first row. */
 static void
-add_level(VegoBuild *build, const VegoRows *rows,
-		  const VegoPartitionOptions *options)
+add_level(VegoBuild *build, const VegoPartitionOptions *options)
 {
 	int			at = build->levels;
 	const VegoLevel *below = &build->level[at - 1];
 	VegoLevel  *level = &build->level[at];
 	uint32		count;
 	uint32	   *nodes = sample_level(below, &count);
-	uint32	   *subset = vego_allocate(count, sizeof(uint32));
-	VegoNodeId *id_of_row = vego_allocate(build->count, sizeof(VegoNodeId));
 
-	for (uint32 i = 0; i < count; i++)
-	{
-		subset[i] = below->rows[nodes[i]];
-		id_of_row[subset[i]] = build->base[at - 1] + nodes[i];
-	}
-	vego_partition_build(rows, subset, count, subset[0], options, level);
+	build->rows[at] = copy_rows(build, &build->rows[at - 1], nodes, count);
+	vego_partition_build(&build->rows[at], 0, options, level);
 	build->base[at] = build->base[at - 1] + below->count;
 	build->down[at] = vego_build_allocate(build, count * sizeof(VegoNodeId));
 	for (uint32 i = 0; i < count; i++)
-		build->down[at][i] = id_of_row[level->rows[i]];
+		build->down[at][i] = build->base[at - 1] + nodes[level->rows[i]];
 	build->levels++;
 	pfree(nodes);
-	pfree(subset);
-	pfree(id_of_row);
 }
 
 /* But for who reports progress. */
@@ -256,21 +265,23 @@ vego_build_options(VegoBuild *build)
 void
 vego_build_graph(VegoBuild *build)
 {
-	VegoRows	rows = {&build->coder, build->count, build->factors,
-	build->codes};
 	VegoPartitionOptions options = vego_build_options(build);
 	int			first = build->first_level;
+	VegoRows   *rows = &build->rows[first];
 	VegoLevel  *top = &build->level[first];
 
 	if (build->count == 0)
 		return;
 	options.progress = first == 0 ? report_level_0 : report_upper_level;
-	vego_partition_build(&rows, NULL, build->count, build->entry_row, &options,
-						 top);
+	rows->coder = &build->coder;
+	rows->count = build->count;
+	rows->factors = build->factors;
+	rows->codes = build->codes;
+	vego_partition_build(rows, build->entry_row, &options, top);
 	build->levels = first + 1;
 	options.progress = report_upper_level;
 	for (; top->count > VEGO_LEVEL_FANOUT && build->levels <= VEGO_MAX_LEVEL;
 		 top++)
-		add_level(build, &rows, &options);
+		add_level(build, &options);
 	build->entry = build->base[build->levels - 1] + top->entry;
 }

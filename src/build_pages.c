@@ -9,13 +9,14 @@
  */
 #include "postgres.h"
 
-#include "access/xloginsert.h"
+#include "access/xlogrecord.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 
 #include "build.h"
 #include "compat.h"
+#include "pageedit.h"
 
 /* Pages that are written and then logged together: what a record can hold. */
 #define RUN_PAGES XLR_MAX_BLOCK_ID
@@ -25,6 +26,8 @@ typedef struct LevelOrder
 {
 	VegoLevel	level;
 	VegoNodeId	base;
+	VegoReference factors;
+	VegoReference codes;
 	VegoReference rows;
 	VegoReference degrees;
 	VegoReference links;
@@ -36,8 +39,6 @@ typedef struct PagesOrder
 	uint64		stamp;
 	bool		logged;
 	VegoReference tids;
-	VegoReference factors;
-	VegoReference codes;
 	int			first_level;
 	int			levels;
 	LevelOrder	level[VEGO_MAX_LEVEL + 1];
@@ -53,41 +54,34 @@ StaticAssertDecl(sizeof(PagesOrder) <= VEGO_ORDER_BYTES,
 
 /* A new page at the end of the index, exclusively locked. */
 static Buffer
-new_page(Relation index, ForkNumber fork, int kind)
+new_page(Relation index, ForkNumber fork)
 {
-	Buffer		buffer = fork == MAIN_FORKNUM ? vego_compat_extend(index) :
+	return fork == MAIN_FORKNUM ? vego_compat_extend(index) :
 		ReadBufferExtended(index, fork, P_NEW, RBM_ZERO_AND_LOCK, NULL);
-
-	vego_page_init(BufferGetPage(buffer), kind);
-	return buffer;
 }
 
-/*
- * Fills in a meta page, which is locked, and releases it.  Those of an init fork
- * are logged even though the relation is not: a crash must find them.
- */
+/* Fills in a meta page, which is locked, and releases it. */
 static void
-fill_meta(Relation index, ForkNumber fork, Buffer buffer, const VegoMeta *meta,
-		  const float *centre)
+fill_meta(Relation index, VegoRecord record, Buffer buffer,
+		  const VegoMeta *meta, const float *centre)
 {
-	BlockNumber block = BufferGetBlockNumber(buffer);
-	Page		page = BufferGetPage(buffer);
+	PGAlignedBlock image;
+	Page		page = (Page) image.data;
 	VegoCentrePart part =
-		vego_centre_part(vego_centre_dims(meta->dims, meta->bits), block);
+		vego_centre_part(vego_centre_dims(meta->dims, meta->bits),
+						 BufferGetBlockNumber(buffer));
+	VegoPageEdit edit;
 
-	START_CRIT_SECTION();
 	vego_page_init(page, VEGO_PAGE_META);
-	if (block == 0)
+	if (BufferGetBlockNumber(buffer) == 0)
 		memcpy(vego_page_meta(page), meta, sizeof(VegoMeta));
 	if (centre)
 		memcpy((char *) page + part.offset, centre + part.first,
 			   part.count * sizeof(float));
 	((PageHeader) page)->pd_lower = part.offset + part.count * sizeof(float);
-	MarkBufferDirty(buffer);
-	if (fork == INIT_FORKNUM || RelationNeedsWAL(index))
-		log_newpage_buffer(buffer, true);
-	END_CRIT_SECTION();
-	UnlockReleaseBuffer(buffer);
+	vego_edit_begin(&edit, index, record);
+	vego_edit_open_new(&edit, buffer, image.data);
+	vego_edit_commit(&edit);
 }
 
 /* A page of signposts that point to nobody. */
@@ -117,6 +111,8 @@ static void
 write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
 		   const float *centre)
 {
+	VegoRecord	record = fork == INIT_FORKNUM ? VEGO_RECORD_INIT_META :
+		VEGO_RECORD_META;
 	int			dims = vego_centre_dims(meta->dims, meta->bits);
 	VegoGeometry geometry;
 	VegoCentrePart part;
@@ -125,8 +121,7 @@ write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
 	do
 	{
 		part = vego_centre_part(dims, block++);
-		fill_meta(index, fork, new_page(index, fork, VEGO_PAGE_META), meta,
-				  centre);
+		fill_meta(index, record, new_page(index, fork), meta, centre);
 	} while (part.first + part.count < dims);
 
 	vego_geometry_init(&geometry, meta->dims, meta->bits, meta->m, meta->exact);
@@ -198,7 +193,7 @@ vego_build_write_entry(VegoBuild *build)
 {
 	VegoMeta	meta = make_meta(build);
 
-	fill_meta(build->index, MAIN_FORKNUM,
+	fill_meta(build->index, VEGO_RECORD_META,
 			  ReadBufferExtended(build->index, MAIN_FORKNUM, 0,
 								 RBM_ZERO_AND_LOCK, NULL),
 			  &meta, build->centre);
@@ -255,8 +250,8 @@ log_pages(VegoPageWriter *writer, BlockNumber end, bool all)
 	if (end - writer->logged < RUN_PAGES && !(all && end > writer->logged))
 		return;
 	if (is_logged_at_once(writer->build))
-		log_newpage_range(writer->build->index, MAIN_FORKNUM, writer->logged,
-						  end, true);
+		vego_edit_log_pages(writer->build->index, VEGO_RECORD_PAGES,
+							writer->logged, end);
 	writer->logged = end;
 }
 
@@ -269,7 +264,7 @@ append_page(VegoPageWriter *writer)
 	CHECK_FOR_INTERRUPTS();
 	((PageHeader) writer->page.data)->pd_lower = SizeOfPageHeaderData +
 		writer->place * writer->geometry.slot_bytes;
-	buffer = new_page(writer->build->index, MAIN_FORKNUM, VEGO_PAGE_NODES);
+	buffer = new_page(writer->build->index, MAIN_FORKNUM);
 	block = BufferGetBlockNumber(buffer);
 	memcpy(BufferGetPage(buffer), writer->page.data, BLCKSZ);
 	MarkBufferDirty(buffer);
@@ -320,18 +315,19 @@ write_slot(const VegoBuild *build, const VegoGeometry *geometry, int at,
 		   uint32 number, VegoSlot *slot)
 {
 	const VegoLevel *level = &build->level[at];
-	uint32		row = level->rows[number];
+	const VegoRows *rows = &build->rows[at];
 	VegoSlot	down;
 	VegoShardNode node;
 
-	node.row.tid = &build->tids[row];
 	if (at > build->first_level)
 	{
 		vego_slot_set_down(&down, build->down[at][number]);
 		node.row.tid = &down.tid;
 	}
-	node.row.factors = &build->factors[row];
-	node.row.code = build->codes + (Size) row * geometry->code_bytes;
+	else
+		node.row.tid = &build->tids[level->rows[number]];
+	node.row.factors = &rows->factors[number];
+	node.row.code = rows->codes + (Size) number * geometry->code_bytes;
 	node.degree = level->degrees[number];
 	node.links = level->links + (Size) number * level->capacity;
 	fill_slot(build, geometry, slot, build->base[at] + number, at, &node);
@@ -346,26 +342,6 @@ node_count(const VegoBuild *build)
 		build->base[top] + build->level[top].count : 0;
 }
 
-/* Rows lie in the order of the heap, so their codes are fetched ahead. */
-static void
-prefetch_rows(const VegoBuild *build, const VegoGeometry *geometry, int at,
-			  VegoNodeId id, VegoNodeId end)
-{
-	for (; id < end; id++)
-	{
-		const char *code;
-		uint32		row;
-
-		while (at + 1 < build->levels && id >= build->base[at + 1])
-			at++;
-		row = build->level[at].rows[id - build->base[at]];
-		code = (const char *) build->codes + (Size) row * geometry->code_bytes;
-		for (int i = 0; i < Min(geometry->code_bytes, 512); i += 64)
-			__builtin_prefetch(code + i);
-		__builtin_prefetch(&build->factors[row]);
-	}
-}
-
 static void
 write_page(const VegoBuild *build, const VegoGeometry *geometry,
 		   BlockNumber block)
@@ -378,7 +354,6 @@ write_page(const VegoBuild *build, const VegoGeometry *geometry,
 	Page		page = BufferGetPage(buffer);
 
 	vego_page_init(page, VEGO_PAGE_NODES);
-	prefetch_rows(build, geometry, at, first, end);
 	for (VegoNodeId id = first; id < end; id++)
 	{
 		while (at + 1 < build->levels && id >= build->base[at + 1])
@@ -414,7 +389,7 @@ write_runs(const VegoBuild *build, const VegoGeometry *geometry, bool logged,
 		for (BlockNumber block = first; block < last; block++)
 			write_page(build, geometry, block);
 		if (logged)
-			log_newpage_range(build->index, MAIN_FORKNUM, first, last, true);
+			vego_edit_log_pages(build->index, VEGO_RECORD_PAGES, first, last);
 		CHECK_FOR_INTERRUPTS();
 	}
 }
@@ -429,8 +404,6 @@ make_order(const VegoBuild *build, bool logged)
 	order.stamp = build->stamp;
 	order.logged = logged;
 	order.tids = vego_team_reference(team, build->tids);
-	order.factors = vego_team_reference(team, build->factors);
-	order.codes = vego_team_reference(team, build->codes);
 	order.first_level = build->first_level;
 	order.levels = build->levels;
 	for (int at = build->first_level; at < build->levels; at++)
@@ -439,6 +412,8 @@ make_order(const VegoBuild *build, bool logged)
 
 		level->level = build->level[at];
 		level->base = build->base[at];
+		level->factors = vego_team_reference(team, build->rows[at].factors);
+		level->codes = vego_team_reference(team, build->rows[at].codes);
 		level->rows = vego_team_reference(team, level->level.rows);
 		level->degrees = vego_team_reference(team, level->level.degrees);
 		level->links = vego_team_reference(team, level->level.links);
@@ -458,8 +433,6 @@ vego_build_write_part(VegoBuild *build)
 
 	build->stamp = order->stamp;
 	build->tids = vego_team_array(team, order->tids);
-	build->factors = vego_team_array(team, order->factors);
-	build->codes = vego_team_array(team, order->codes);
 	build->first_level = order->first_level;
 	build->levels = order->levels;
 	for (int at = build->first_level; at < build->levels; at++)
@@ -467,6 +440,9 @@ vego_build_write_part(VegoBuild *build)
 		const LevelOrder *level = &order->level[at];
 
 		build->level[at] = level->level;
+		build->rows[at].coder = &build->coder;
+		build->rows[at].factors = vego_team_array(team, level->factors);
+		build->rows[at].codes = vego_team_array(team, level->codes);
 		build->level[at].rows = vego_team_array(team, level->rows);
 		build->level[at].degrees = vego_team_array(team, level->degrees);
 		build->level[at].links = vego_team_array(team, level->links);
@@ -567,8 +543,8 @@ vego_build_write_exact(VegoBuild *build)
 
 	vego_exact_build(build->index, &meta, build->spool, report_exact);
 	if (RelationNeedsWAL(build->index))
-		log_newpage_range(build->index, MAIN_FORKNUM, 0,
-						  RelationGetNumberOfBlocks(build->index), true);
+		vego_edit_log_pages(build->index, VEGO_RECORD_ALL_PAGES, 0,
+							RelationGetNumberOfBlocks(build->index));
 }
 
 void

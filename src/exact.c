@@ -201,14 +201,15 @@ put_difference(VegoPageEdit *edit, Page page, const char *image, int from,
 
 /* The page in the buffer becomes its image, in one WAL record. */
 static void
-put_image(VegoNodes *nodes, Buffer buffer, const char *image)
+put_image(VegoNodes *nodes, VegoRecord record, Buffer buffer,
+		  const char *image)
 {
 	Page		page = BufferGetPage(buffer);
 	PageHeader	was = (PageHeader) page;
 	PageHeader	is = (PageHeader) image;
 	VegoPageEdit edit;
 
-	vego_edit_begin(&edit, nodes->rel);
+	vego_edit_begin(&edit, nodes->rel, record);
 	if (PageIsNew(page))
 		vego_edit_open_new(&edit, buffer, image);
 	else
@@ -263,7 +264,8 @@ put_on_buffer(VegoNodes *nodes, Buffer buffer, bool is_new,
 	}
 	left = vego_exact_put((Page) image.data, block, stored, left, place);
 	*room = vego_exact_page_room((Page) image.data);
-	put_image(nodes, buffer, image.data);
+	put_image(nodes, is_new ? VEGO_RECORD_VECTOR_PAGE : VEGO_RECORD_VECTOR,
+			  buffer, image.data);
 	return left;
 }
 
@@ -429,7 +431,7 @@ remove_items(VegoNodes *nodes, BlockNumber block,
 			memcmp(&item.head->tid, &tids[i], sizeof(tids[i])) == 0)
 			vego_exact_page_remove(page, numbers[i]);
 	}
-	put_image(nodes, buffer, image.data);
+	put_image(nodes, VEGO_RECORD_VECTORS_GONE, buffer, image.data);
 	return vego_exact_page_room(page);
 }
 

@@ -108,7 +108,7 @@ drop_self_link(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot)
 		return;
 	/* a node that nobody links to is changed by nobody */
 	edit.degree = slot->degree;
-	vego_nodes_edit(nodes, &edit, 1);
+	vego_nodes_edit(nodes, VEGO_RECORD_SELF_LINK, &edit, 1);
 }
 
 static bool

@@ -292,7 +292,7 @@ vego_links_insist(VegoNodes *nodes, VegoNodeId target_id, VegoSlot *target,
 		if (!links.wanted)
 			return binds(nodes, target, vego_link_id(newcomer)) ||
 				!vego_link_is_binding(newcomer);
-		if (vego_nodes_edit(nodes, &edit, 1) == 1)
+		if (vego_nodes_edit(nodes, VEGO_RECORD_BINDING, &edit, 1) == 1)
 			return true;
 
 		CHECK_FOR_INTERRUPTS();
@@ -351,7 +351,7 @@ vego_links_back(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 		count++;
 	}
 
-	vego_nodes_edit(nodes, edits, count);
+	vego_nodes_edit(nodes, VEGO_RECORD_LINKS_BACK, edits, count);
 	for (int i = 0; i < count; i++)
 		bound |= edits[i].id == binder && edits[i].applied;
 

@@ -23,6 +23,7 @@
 #include "code.h"
 #include "graph_select.h"
 #include "page.h"
+#include "record.h"
 
 /* Work done by this backend on one index, for vego_stats. */
 typedef struct VegoCounters
@@ -188,10 +189,11 @@ typedef struct VegoEdit
 /*
  * Makes the changes whose nodes are as they were, sets `applied` on those and
  * returns how many.  Pages are locked exclusively, VEGO_EDIT_PAGES at a time,
- * in ascending order, one WAL record each time.  Sorts the array by id; ids
+ * in ascending order, one WAL record of that purpose each time.  Sorts the array by id; ids
  * must be distinct.
  */
-extern int	vego_nodes_edit(VegoNodes *nodes, VegoEdit *edits, int count);
+extern int	vego_nodes_edit(VegoNodes *nodes, VegoRecord record,
+							VegoEdit *edits, int count);
 
 /* What becomes of a slot in a sweep. */
 typedef enum VegoVerdict

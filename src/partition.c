@@ -126,16 +126,16 @@ compare_floats(const void *a, const void *b)
 }
 
 double
-vego_usual_norm(const VegoRows *rows, const uint32 *subset, uint32 count)
+vego_usual_norm(const VegoRows *rows)
 {
 	float		norms[255];
 	int			found = 0;
-	uint32		stride = Max(1, count / lengthof(norms));
+	uint32		stride = Max(1, rows->count / lengthof(norms));
 
-	for (uint64 i = 0; i < count && found < lengthof(norms); i += stride)
+	for (uint64 row = 0; row < rows->count && found < lengthof(norms);
+		 row += stride)
 	{
-		uint32		row = subset ? subset[i] : (uint32) i;
-		float		norm = vego_row_factors(rows, row)->norm;
+		float		norm = vego_row_factors(rows, (uint32) row)->norm;
 
 		if (norm > 0.0f)
 			norms[found++] = norm;
@@ -195,8 +195,7 @@ make_plan(VegoPartition *build)
 	LeafPlan	leaves = plan_leaves(build->rows.coder, n,
 									 build->options->ef_construction);
 
-	build->usual_norm = vego_usual_norm(&build->rows, build->subset,
-										build->count);
+	build->usual_norm = vego_usual_norm(&build->rows);
 	build->scale = vego_scale(build->usual_norm);
 	build->leaf_size = leaves.size;
 	build->leaf_limit = leaves.limit;
@@ -222,10 +221,9 @@ vego_partition_memory(const VegoCoder *coder, uint32 count,
 	LeafPlan	leaves = plan_leaves(coder, count, options->ef_construction);
 	Size		m = options->m;
 	Size		l = leaves.a_row;
-	Size		in_choose_links = 5 + 10 * l + 4 * l * leaves.candidates +
+	Size		in_choose_links = 9 + 10 * l + 4 * l * leaves.candidates +
 		8 * m;
-	Size		in_link_back = 22 + 24 * m;
-	Size		of_copies = 8;
+	Size		in_link_back = 18 + 24 * m;
 	Size		vector = vego_block_stride(coder->block_dims) + sizeof(VegoBlockRow);
 	Size		leaf_vectors = 2 * Min(count, leaves.limit);
 	Size		other = VEGO_BLOCK_ROWS * leaves.limit * 2 * sizeof(int32);
@@ -233,7 +231,7 @@ vego_partition_memory(const VegoCoder *coder, uint32 count,
 	if (leaves.a_row > 1)
 		other += vego_partition_range_bytes(coder);
 	other += leaf_vectors * vector;
-	return count * (Max(in_choose_links, in_link_back) + of_copies) +
+	return count * Max(in_choose_links, in_link_back) +
 		Max(options->processes, 1) * other;
 }
 
@@ -243,16 +241,15 @@ vego_partition_memory(const VegoCoder *coder, uint32 count,
  */
 
 /*
- * Allocates the level's arrays where the caller wants them, late: there may be
- * little memory while there are candidates.
+ * Allocates the links of the level where the caller wants them, late: there may
+ * be little memory while there are candidates.
  */
 static void
-make_level(VegoPartition *build)
+make_level_links(VegoPartition *build)
 {
 	VegoLevel  *level = &build->level;
 	size_t		n = level->count;
 
-	level->rows = vego_array_new(build, n, sizeof(uint32));
 	level->degrees = vego_array_new(build, n, sizeof(uint8));
 	level->links = vego_array_new(build, n * level->capacity,
 								  sizeof(VegoLink));
@@ -280,6 +277,7 @@ const VegoStageKind vego_stages[] = {
 	[VEGO_STAGE_GROW_TREE] = {vego_partition_grow_tree, 1},
 	[VEGO_STAGE_ASSIGN_LEAVES] = {vego_partition_assign_leaves, 4096},
 	[VEGO_STAGE_ORDER_NEAR] = {vego_partition_order_near, 4},
+	[VEGO_STAGE_MOVE_ROWS] = {vego_partition_move_rows, 1},
 	[VEGO_STAGE_CUT_LEAVES] = {vego_partition_cut_leaves, 16},
 	[VEGO_STAGE_FIND_CANDIDATES] = {vego_partition_find_candidates, 4},
 	[VEGO_STAGE_CHOOSE_LINKS] = {vego_partition_choose_links, 256},
@@ -318,6 +316,8 @@ make_leaves(VegoPartition *build, VegoWork *work)
 		vego_partition_one_leaf(build);
 	vego_partition_order_homes(build, work);
 	run(VEGO_STAGE_ORDER_NEAR, build, work, build->cell_count);
+	vego_partition_number_nodes(build, work);
+	run(VEGO_STAGE_MOVE_ROWS, build, work, vego_partition_stripe_count(build));
 	vego_partition_fill_leaves(build, work);
 	run(VEGO_STAGE_CUT_LEAVES, build, work, build->cell_count);
 	vego_partition_seat_members(build, work);
@@ -340,9 +340,8 @@ make_links(VegoPartition *build, VegoWork *work, MemoryContext result)
 
 	vego_work_phase(work, VEGO_PHASE_BACK_LINKS, n);
 	old = MemoryContextSwitchTo(result);
-	make_level(build);
+	make_level_links(build);
 	MemoryContextSwitchTo(old);
-	vego_partition_number_nodes(build, work);
 	run(VEGO_STAGE_LINK_BACK, build, work, n);
 	vego_partition_end_links(build);
 	if (build->rows.coder->metric == VEGO_INNER_PRODUCT)
@@ -353,14 +352,13 @@ make_links(VegoPartition *build, VegoWork *work, MemoryContext result)
 	}
 	run(VEGO_STAGE_HANG_COPIES, build, work, n);
 	vego_array_free(build, build->items);
-	vego_array_free(build, build->nodes);
 }
 
 void
-vego_partition_build(const VegoRows *rows, const uint32 *subset, uint32 count,
-					 uint32 entry, const VegoPartitionOptions *options,
-					 VegoLevel *level)
+vego_partition_build(const VegoRows *rows, uint32 entry,
+					 const VegoPartitionOptions *options, VegoLevel *level)
 {
+	uint32		count = rows->count;
 	MemoryContext result = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(result, "vego partition",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -368,7 +366,6 @@ vego_partition_build(const VegoRows *rows, const uint32 *subset, uint32 count,
 	VegoWork	work;
 
 	build.rows = *rows;
-	build.subset = subset;
 	build.count = count;
 	build.options = options;
 	build.near = *rows->coder;
@@ -377,8 +374,9 @@ vego_partition_build(const VegoRows *rows, const uint32 *subset, uint32 count,
 	build.level.capacity = 2 * options->m;
 	build.level.entry = VEGO_NO_NODE;
 
+	build.level.rows = vego_array_new(&build, count, sizeof(uint32));
 	if (count == 0)
-		make_level(&build);
+		make_level_links(&build);
 	else
 	{
 		MemoryContextSwitchTo(context);

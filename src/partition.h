@@ -30,8 +30,10 @@
  *	 order_homes		alone	cell_of					order, home_start
  *	 order_near			cell	items, order,			order
  *								home_start
- *	 fill_leaves		alone	order, cell_of			items, copied,
- *														members, cell_start
+ *	 number_nodes		alone	items, order, copies,	items, level rows
+ *								copied
+ *	 move_rows			stripe	level rows				the rows themselves
+ *	 fill_leaves		alone	order, cell_of			members, cell_start
  *	 cut_leaves			cell	items, members,			members
  *								cell_start
  *	 seat_members		alone	members, cell_start		leaf_start, leaves,
@@ -41,17 +43,15 @@
  *	 choose_links		item	items, members,			forward*
  *								leaf_start, leaves,
  *								seats, candidates
- *	 number_nodes		alone	items, copies, copied	nodes, level rows
- *	 link_back			item	items, nodes, forward*	level links, degrees
+ *	 link_back			item	items, forward*			level links, degrees
  *	 find_beacons		alone	items					beacons
- *	 link_beacons		item	items, nodes, beacons,	level links, degrees
- *								level rows
- *	 hang_copies		item	nodes, level links		level links, degrees
+ *	 link_beacons		item	items, beacons			level links, degrees
+ *	 hang_copies		item	items, level links		level links, degrees
  *	 attach				alone	level					level links, degrees
  *
  * What a unit writes are its own elements: a group's centroids; an item's
- * elements, by position from fill_leaves on; a cell's stretch of order or
- * members; a leaf's places; the links of an item's nodes.  Ranges can be as
+ * elements, by position from number_nodes on; a cell's stretch of order or
+ * members; a stripe of every row; a leaf's places; the links of an item's nodes.  Ranges can be as
  * small as one unit but for what each call costs: link_back reads all forward
  * links to find those that lead to its range, so there should be no more
  * ranges than processes; link_beacons lays out up to 2,048 beacons.
@@ -62,16 +62,16 @@
  * sparse codes, l is 8 and c is 8.
  *
  *	 stage					held when done		more meanwhile		example
- *	 set_copies_aside		4					16 .. 32			4 + 32
- *	 plant .. assign		4 + 4l				codes of leaves		20 + 3
- *	 order_homes, near		8 + 4l									24
- *	 fill_, cut_leaves		4 + 4l				4 + 4l				20 + 20
- *	 seat_members			4 + 10l				1					44 + 1
- *	 find_candidates		4 + 10l + 4lc							300
- *	 choose_links			5 + 10l + 4lc + 8m						429
- *	 number_nodes			14 + 16m			4					270 + 4
- *	 link_back				13 + 8m				9 + 8m + 8d			141 + 265
- *	 find_, link_beacons	13 + 8m				8					141 + 8
+ *	 set_copies_aside		8					16 .. 32			8 + 32
+ *	 plant .. assign		8 + 4l				codes of leaves		24 + 3
+ *	 order_homes, near		12 + 4l									28
+ *	 number_nodes			12 + 4l				8					28 + 8
+ *	 fill_, cut_leaves		8 + 4l				4 + 4l				24 + 20
+ *	 seat_members			8 + 10l				1					48 + 1
+ *	 find_candidates		8 + 10l + 4lc							304
+ *	 choose_links			9 + 10l + 4lc + 8m						433
+ *	 link_back				9 + 8m				1 + 8m + 8 + 8d		137 + 265
+ *	 find_, link_beacons	9 + 8m				8					137 + 8
  *	 attach					5 + 8m				5 or 9				133 + 9
  *
  * Processes need a few megabytes each beside that, and of link_back's 8 + 8d
@@ -82,15 +82,13 @@
 
 #include "rows.h"
 
-/*
- * One level of the finished graph over a subset of the rows.  Node i of the
- * level is row rows[i]; its links are positions in this level.
- */
+/* One level of the finished graph; links are numbers of its nodes. */
 typedef struct VegoLevel
 {
 	uint32		count;
 	int			capacity;		/* links a node has room for: 2 * m */
-	uint32	   *rows;			/* in leaf order: the order of ids */
+	uint32	   *rows;			/* which row each node was; nodes are in leaf
+								 * order, the order of ids */
 	uint8	   *degrees;
 	VegoLink   *links;			/* capacity apart, nearest first */
 	uint32		entry;			/* the node of the entry row */
@@ -163,8 +161,9 @@ extern Size vego_partition_memory(const VegoCoder *coder, uint32 count,
 								  const VegoPartitionOptions *options);
 
 /*
- * Builds the level over the given rows (rows 0 .. count - 1 when subset is
- * NULL); entry is one of these rows, and it is an error if it is not.
+ * Builds the level over all rows; entry is one of them, and it is an error if it
+ * is not.  Rows are brought into the order of nodes: what was row level->rows[i]
+ * is row i afterwards.
  *
  * Every node has exactly one binding in-link, except the entry node, and
  * following links from the entry node reaches every node.  When some rows are
@@ -176,8 +175,7 @@ extern Size vego_partition_memory(const VegoCoder *coder, uint32 count,
  * in the current memory context.  Work space is freed.  Deterministic for a
  * given seed.
  */
-extern void vego_partition_build(const VegoRows *rows, const uint32 *subset,
-								 uint32 count, uint32 entry,
+extern void vego_partition_build(const VegoRows *rows, uint32 entry,
 								 const VegoPartitionOptions *options,
 								 VegoLevel *level);
 

@@ -143,7 +143,7 @@ extend_links(const VegoPartition *build, uint32 position,
 			 const uint32 *targets, int count)
 {
 	const VegoLevel *level = &build->level;
-	uint32		node = build->nodes[position];
+	uint32		node = build->items[position];
 	VegoLink   *links = level->links + (size_t) node * level->capacity;
 	int			degree = level->degrees[node];
 	int			limit = vego_partition_link_room(build, position);
@@ -152,7 +152,7 @@ extend_links(const VegoPartition *build, uint32 position,
 
 	for (int i = 0; i < count && degree < limit; i++)
 	{
-		uint32		target = build->nodes[targets[i]];
+		uint32		target = build->items[targets[i]];
 		bool		known = false;
 
 		for (int j = 0; j < degree; j++)

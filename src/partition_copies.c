@@ -64,9 +64,8 @@ vego_partition_set_copies_aside(VegoPartition *build, VegoWork *work)
 	table = vego_allocate_zero(size, sizeof(Entry));
 	build->items = vego_array_new(build, build->count, sizeof(uint32));
 
-	for (uint32 i = 0; i < build->count; i++)
+	for (uint32 row = 0; row < build->count; row++)
 	{
-		uint32		row = build->subset ? build->subset[i] : i;
 		uint64		hash = hash_row(rows, row);
 		uint32		tag = (uint32) (hash >> 32);
 		uint64		slot = hash & (size - 1);
@@ -88,34 +87,42 @@ vego_partition_set_copies_aside(VegoPartition *build, VegoWork *work)
 	pfree(table);
 }
 
-/* Numbers nodes, each item before its copies, and says which rows they are. */
+/*
+ * Numbers nodes in leaf order, each item before its copies, and says which rows
+ * they are.  From here on items have positions, and are nodes.
+ */
 void
 vego_partition_number_nodes(VegoPartition *build, VegoWork *work)
 {
 	uint32		n = build->item_count;
 	uint32	   *rows = build->level.rows;
-	uint32	   *next = vego_allocate(n, sizeof(uint32));
+	uint32	   *items = vego_array_new(build, (size_t) n + 1, sizeof(uint32));
+	uint32	   *next = vego_allocate_zero(n, sizeof(uint32));
+	uint32		node = 0;
 
-	/* the nodes of position p are counted at p + 1, then summed up */
-	build->nodes = vego_array_new(build, (size_t) n + 1, sizeof(uint32));
-	build->nodes[0] = 0;
-	for (uint32 p = 0; p < n; p++)
-		build->nodes[p + 1] = 1;
+	/* an item's copies are counted first, then it is where the next one goes */
 	for (uint32 i = 0; i < build->copy_count; i++)
-		build->nodes[build->copied[i] + 1]++;
+		next[build->copied[i]]++;
 	for (uint32 p = 0; p < n; p++)
 	{
-		build->nodes[p + 1] += build->nodes[p];
-		rows[build->nodes[p]] = build->items[p];
-		next[p] = build->nodes[p] + 1;
+		uint32		item = build->order[p];
+		uint32		copies = next[item];
+
+		items[p] = node;
+		rows[node] = build->items[item];
+		next[item] = node + 1;
+		node += 1 + copies;
 		vego_advance(work, 0, 1);
 	}
+	items[n] = node;
 	for (uint32 i = 0; i < build->copy_count; i++)
 	{
 		rows[next[build->copied[i]]++] = build->copies[i];
 		vego_advance(work, 0, 1);
 	}
 	pfree(next);
+	vego_array_free(build, build->items);
+	build->items = items;
 	if (build->copies)
 	{
 		vego_array_free(build, build->copies);
@@ -134,7 +141,7 @@ copy_fanout(const VegoPartition *build)
 int
 vego_partition_link_room(const VegoPartition *build, uint32 position)
 {
-	uint32		nodes = build->nodes[position + 1] - build->nodes[position];
+	uint32		nodes = build->items[position + 1] - build->items[position];
 
 	return build->level.capacity - (int) Min(nodes - 1, copy_fanout(build));
 }
@@ -183,8 +190,8 @@ vego_partition_hang_copies(const VegoPartition *build, VegoWork *work,
 {
 	for (uint32 p = from; p < to; p++)
 	{
-		uint32		first = build->nodes[p];
-		uint32		count = build->nodes[p + 1] - first;
+		uint32		first = build->items[p];
+		uint32		count = build->items[p + 1] - first;
 
 		if (count > 1)
 			hang_group(build, first, count);

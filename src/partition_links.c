@@ -396,14 +396,14 @@ static void
 choose_back(const VegoPartition *build, uint32 position, Lists *lists)
 {
 	const VegoLevel *level = &build->level;
-	uint32		node = build->nodes[position];
+	uint32		node = build->items[position];
 	VegoLink   *links = level->links + (size_t) node * level->capacity;
 	int			count = choose(build, lists,
 							   vego_partition_link_room(build, position));
 
 	level->degrees[node] = count;
 	for (int i = 0; i < count; i++)
-		links[i] = build->nodes[vego_key_id(lists->keys[i])];
+		links[i] = build->items[vego_key_id(lists->keys[i])];
 }
 
 /*

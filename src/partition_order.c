@@ -4,14 +4,27 @@
  *
  * Leaf order is the order of home leaves (the nearest leaf of each item), and
  * within one of them near items stand together.  It becomes the order of ids,
- * so neighbours share pages.
+ * so neighbours share pages, and of rows, so they share them in memory.
  */
 #include "postgres.h"
 
+#include "bitmap.h"
 #include "partition_stages.h"
 
 /* Items of a home leaf are halved until so few are left. */
 #define ORDER_SIZE 16
+
+/* Rows are moved in up to so many stripes, of whole cache lines. */
+#define MOST_STRIPES 8
+#define STRIPE_ALIGNMENT 64
+
+/* Of rows that are moved, so many are fetched ahead. */
+#define ROWS_AHEAD 8
+
+/* ----------------------------------------------------------------
+ *		Halves
+ * ----------------------------------------------------------------
+ */
 
 /*
  * Scaled distance of two entries of build->items, for grouping: L2 whatever
@@ -74,6 +87,11 @@ halve(const VegoPartition *build, VegoWork *work, uint32 *indexes,
 	vego_advance(work, 0, 3.0 * VEGO_LONE_DISTANCE * count);
 }
 
+/* ----------------------------------------------------------------
+ *		Items
+ * ----------------------------------------------------------------
+ */
+
 /* Orders items by home leaf. */
 void
 vego_partition_order_homes(VegoPartition *build, VegoWork *work)
@@ -120,32 +138,96 @@ vego_partition_order_near(const VegoPartition *build, VegoWork *work,
 							 build->home_start[leaf]));
 }
 
-/* Puts items into the order decided, and says of copies where theirs is. */
-static void
-move_items(VegoPartition *build, VegoWork *work)
+/* ----------------------------------------------------------------
+ *		Rows
+ * ----------------------------------------------------------------
+ */
+
+/* Bytes of each code that are moved at once. */
+static size_t
+stripe_bytes(const VegoPartition *build)
 {
-	uint32		n = build->item_count;
-	uint32	   *items = vego_array_new(build, n, sizeof(uint32));
+	size_t		share = build->rows.coder->code_bytes / MOST_STRIPES + 1;
 
-	for (uint32 p = 0; p < n; p++)
+	return TYPEALIGN(STRIPE_ALIGNMENT, share);
+}
+
+uint32
+vego_partition_stripe_count(const VegoPartition *build)
+{
+	size_t		bytes = stripe_bytes(build);
+
+	return 1 + (uint32) ((build->rows.coder->code_bytes + bytes - 1) / bytes);
+}
+
+/*
+ * Moves, of each row, so many bytes to its node's place, along the circles that
+ * the order makes of rows; what comes next is on its way from memory.
+ */
+static void
+move_stripe(const VegoPartition *build, VegoWork *work, uint8 *bytes,
+			size_t width, size_t stride)
+{
+	const uint32 *rows = build->level.rows;
+	uint8	   *first = palloc(width);
+	VegoBitmap	moved;
+
+	vego_bitmap_init(&moved, build->count);
+	for (uint32 start = 0; start < build->count; start++)
 	{
-		items[p] = build->items[build->order[p]];
-		vego_advance(work, 0, 1);
+		uint32		to = start;
+		uint32		ahead = start;
+
+		if (vego_bitmap_has(&moved, start))
+			continue;
+		for (int i = 0; i < ROWS_AHEAD; i++)
+			ahead = rows[ahead];
+		memcpy(first, bytes + start * stride, width);
+		for (; rows[to] != start; to = rows[to])
+		{
+			memcpy(bytes + to * stride, bytes + rows[to] * stride, width);
+			vego_bitmap_add(&moved, to);
+			ahead = rows[ahead];
+			for (size_t at = 0; at < width; at += STRIPE_ALIGNMENT)
+				__builtin_prefetch(bytes + ahead * stride + at, 1);
+			vego_advance(work, 0, 1);
+		}
+		memcpy(bytes + to * stride, first, width);
+		vego_bitmap_add(&moved, to);
 	}
-	vego_array_free(build, build->items);
-	build->items = items;
+	pfree(moved.words);
+	pfree(first);
+}
 
-	if (build->copy_count > 0)
+/*
+ * Brings rows into the order of nodes, where they are, stripe by stripe: the
+ * first is their factors, the others are of their codes.  So rows that are
+ * compared with each other, in leaves and as candidates, lie together.
+ */
+void
+vego_partition_move_rows(const VegoPartition *build, VegoWork *work,
+						 uint32 from, uint32 to)
+{
+	size_t		code_bytes = build->rows.coder->code_bytes;
+	size_t		stripe = stripe_bytes(build);
+
+	for (uint32 unit = from; unit < to; unit++)
 	{
-		uint32	   *position_of = vego_allocate(n, sizeof(uint32));
+		size_t		start = stripe * (unit - 1);
 
-		for (uint32 p = 0; p < n; p++)
-			position_of[build->order[p]] = p;
-		for (uint32 i = 0; i < build->copy_count; i++)
-			build->copied[i] = position_of[build->copied[i]];
-		pfree(position_of);
+		if (unit == 0)
+			move_stripe(build, work, (uint8 *) build->rows.factors,
+						sizeof(VegoFactors), sizeof(VegoFactors));
+		else
+			move_stripe(build, work, build->rows.codes + start,
+						Min(stripe, code_bytes - start), code_bytes);
 	}
 }
+
+/* ----------------------------------------------------------------
+ *		Leaves
+ * ----------------------------------------------------------------
+ */
 
 /* Fills leaves with the positions of their members, in order. */
 void
@@ -154,7 +236,6 @@ vego_partition_fill_leaves(VegoPartition *build, VegoWork *work)
 	int			per_row = build->leaves_a_row;
 	uint64		total = (uint64) build->item_count * per_row;
 
-	move_items(build, work);
 	build->members = vego_array_new(build, total, sizeof(uint32));
 	build->cell_start = vego_starts_new(build, build->cell_count);
 	for (uint64 i = 0; i < total; i++)

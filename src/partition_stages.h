@@ -40,7 +40,6 @@ typedef struct VegoPartition
 {
 	/* given */
 	VegoRows	rows;
-	const uint32 *subset;		/* of rows, or NULL: all of them */
 	uint32		count;
 	const VegoPartitionOptions *options;
 	VegoCoder	near;			/* the same codes under L2 */
@@ -72,11 +71,10 @@ typedef struct VegoPartition
 	 */
 
 	/* items: the first row of each code; copies: the others */
-	uint32	   *items;			/* rows; by position when in leaf order */
+	uint32	   *items;			/* rows; by position when in leaf order, as
+								 * nodes, and one more than positions */
 	uint32	   *copies;			/* rows */
-	uint32	   *copied;			/* each one's item; its position when there is
-								 * one */
-	uint32	   *nodes;			/* of each position; one more than positions */
+	uint32	   *copied;			/* each one's item */
 
 	/* the tree: leaves in groups, as columns of blocks */
 	uint8	   *group_packed;
@@ -149,9 +147,8 @@ typedef struct VegoWork
 /* Beacons an item may choose from. */
 #define VEGO_MOST_BEACONS 2048
 
-/* The median norm of a few rows, of those that are not zero. */
-extern double vego_usual_norm(const VegoRows *rows, const uint32 *subset,
-							  uint32 count);
+/* The median norm of a few of the rows, of those that are not zero. */
+extern double vego_usual_norm(const VegoRows *rows);
 
 /* The scale of blocks where norms are usually such. */
 extern double vego_scale(double usual_norm);
@@ -225,8 +222,7 @@ vego_starts_sum(uint64 *starts, size_t groups)
 static inline double
 vego_node_distance(const VegoPartition *build, uint32 a, uint32 b)
 {
-	return vego_row_distance(&build->rows, build->rows.coder,
-							 build->level.rows[a], build->level.rows[b]);
+	return vego_row_distance(&build->rows, build->rows.coder, a, b);
 }
 
 /* A stage that can be shared out: does the units from .. to - 1. */
@@ -239,6 +235,7 @@ typedef enum VegoStageName
 	VEGO_STAGE_GROW_TREE,
 	VEGO_STAGE_ASSIGN_LEAVES,
 	VEGO_STAGE_ORDER_NEAR,
+	VEGO_STAGE_MOVE_ROWS,
 	VEGO_STAGE_CUT_LEAVES,
 	VEGO_STAGE_FIND_CANDIDATES,
 	VEGO_STAGE_CHOOSE_LINKS,
@@ -284,6 +281,8 @@ extern void vego_partition_assign_places(VegoPartition *build, VegoWork *work);
 /* partition_order.c */
 extern void vego_partition_order_homes(VegoPartition *build, VegoWork *work);
 extern VegoStage vego_partition_order_near;
+extern uint32 vego_partition_stripe_count(const VegoPartition *build);
+extern VegoStage vego_partition_move_rows;
 extern void vego_partition_fill_leaves(VegoPartition *build, VegoWork *work);
 extern VegoStage vego_partition_cut_leaves;
 extern void vego_partition_seat_members(VegoPartition *build, VegoWork *work);

@@ -9,13 +9,16 @@
 
 #include "code.h"
 
-/* In the order in which the heap was read; owned by the build. */
+/*
+ * In the order in which the heap was read, until vego_partition_build changes
+ * it; owned by the build.
+ */
 typedef struct VegoRows
 {
 	const VegoCoder *coder;
 	uint32		count;
-	const VegoFactors *factors;
-	const uint8 *codes;			/* coder->code_bytes apart */
+	VegoFactors *factors;
+	uint8	   *codes;			/* coder->code_bytes apart */
 } VegoRows;
 
 static inline const VegoFactors *

@@ -231,14 +231,14 @@ write_list(Shard *shard, uint32 node)
 
 	for (int i = 0; i < head.degree; i++)
 	{
-		uint32		other = level->rows[vego_link_id(from[i])];
+		uint32		other = vego_link_id(from[i]);
 
-		links[i] = other | (from[i] & VEGO_LINK_BINDING);
+		links[i] = level->rows[other] | (from[i] & VEGO_LINK_BINDING);
 		if (head.with_distances)
 			distances[i] = (float) Min(FLT_MAX,
 									   vego_row_distance(&shard->rows,
 														 shards->coder,
-														 row, other));
+														 node, other));
 	}
 	vego_shards_append_list(member->role == VEGO_GUEST ?
 							shards->guest_lists : shards->home_lists, 0,
@@ -319,8 +319,7 @@ build_shard(VegoShards *shards, uint32 number, uint32 first_id, Host *host)
 	read_members(&shard);
 	options.bonds = shard.bonds;
 	root = find_root(&shard);
-	vego_partition_build(&shard.rows, NULL, shard.rows.count, root, &options,
-						 &shard.level);
+	vego_partition_build(&shard.rows, root, &options, &shard.level);
 	write_lists(&shard, root, host, &root_id);
 	if (number > 0 && !shard.has_bound)
 		join(&shard, root, root_id, &host_before);

@@ -362,7 +362,7 @@ vego_shards_find_cells(VegoShards *shards)
 	batch_init(&sample, shards->coder, (uint32) wanted);
 	longest_init(&longest, shards);
 	draw_sample(shards, wanted, &sample, &longest);
-	usual_norm = vego_usual_norm(&sample.rows, NULL, sample.rows.count);
+	usual_norm = vego_usual_norm(&sample.rows);
 
 	MemoryContextSwitchTo(result);
 	choose_specials(shards, &longest, usual_norm * VEGO_BEACON_NORM);
