@@ -163,7 +163,7 @@ make_changes(VegoNodes *nodes, const Change *changes, int count)
 		VegoPageEdit edit;
 
 		CHECK_FOR_INTERRUPTS();
-		vego_edit_begin(&edit, nodes->rel);
+		vego_edit_begin(&edit, nodes->rel, VEGO_RECORD_SIGNPOSTS);
 		while (next < count && edit.count < VEGO_EDIT_PAGES)
 		{
 			BlockNumber block = vego_signpost_block(&nodes->geometry,
@@ -240,7 +240,9 @@ vego_signposts_draft_without(VegoNodes *nodes,
 		CHECK_FOR_INTERRUPTS();
 	}
 	for (int i = 0; i < draft->count; i++)
-		if (draft->before[i] < VEGO_NO_NODE && !gone(arg, draft->before[i]))
+		if (draft->before[i] < VEGO_NO_NODE &&
+			vego_nodes_have(nodes, draft->before[i]) &&
+			!gone(arg, draft->before[i]))
 		{
 			draft->ids[i] = draft->before[i];
 			draft->sizes[i] = -1.0f;

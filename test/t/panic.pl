@@ -77,7 +77,7 @@ my %reached_by = (
 	radius => [ '', q{INSERT INTO few SELECT 1000 + n, array_fill(pow(1.5, n)::real, ARRAY[8])
 		FROM nextval('norms') n;} ],
 	(map { $_ => [ $delete, $vacuum ] }
-		qw(binding bury repair relink vectors_gone free)));
+		qw(binding bury repair relink signposts vectors_gone free)));
 
 sub contents
 {
