@@ -110,6 +110,7 @@ REGRESS = \
 	bit \
 	types_catalog \
 	jit \
+	security \
 	index_setup \
 	index_basic \
 	index_options \

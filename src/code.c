@@ -384,7 +384,7 @@ quantize_query(VegoQuery *query, double largest)
 		whole = Max(-QUERY_TOP, Min(QUERY_TOP, whole));
 		high = (whole + 64) >> 7;
 		query->high[i] = (int8) high;
-		query->low[i] = (int8) (whole - (high << 7));
+		query->low[i] = (int8) (whole - high * 128);
 		sum += value;
 		norm2 += value * value;
 	}

@@ -87,30 +87,6 @@ any_node(void *arg, VegoNodeId id)
 	return true;
 }
 
-/*
- * Links are chosen before the node has an id, and a chosen node may have been
- * freed since and its slot given to this one.
- */
-static void
-drop_self_link(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot)
-{
-	VegoSlot   *before = nodes->scratch;
-	const VegoLink *had = vego_slot_links(&nodes->geometry, before);
-	VegoLink   *links = vego_slot_links(&nodes->geometry, slot);
-	VegoEdit	edit = {id, before, links, 0, false};
-
-	memcpy(before, slot, vego_nodes_slot_bytes(nodes));
-	slot->degree = 0;
-	for (int i = 0; i < before->degree; i++)
-		if (vego_link_id(had[i]) != id)
-			links[slot->degree++] = had[i];
-	if (slot->degree == before->degree)
-		return;
-	/* a node that nobody links to is changed by nobody */
-	edit.degree = slot->degree;
-	vego_nodes_edit(nodes, VEGO_RECORD_SELF_LINK, &edit, 1);
-}
-
 static bool
 is_attached(VegoWorkbench *bench, VegoNodeId id, const VegoSlot *slot,
 			const Insertion *insertion)
@@ -152,7 +128,6 @@ write_slots(VegoWorkbench *bench, Insertion *insertion)
 		below = vego_nodes_insert(nodes, slot);
 		if (level == 0)
 			insertion->id = below;
-		drop_self_link(nodes, below, slot);
 		if (vego_links_back(nodes, below, slot, near) || insertion->becomes_entry ||
 			is_attached(bench, below, slot, insertion))
 			continue;

@@ -29,7 +29,6 @@ static const char *const record_names[] = {
 	[VEGO_RECORD_VECTOR_PAGE] = "vector_page",
 	[VEGO_RECORD_NODE] = "node",
 	[VEGO_RECORD_NODE_PAGE] = "node_page",
-	[VEGO_RECORD_SELF_LINK] = "self_link",
 	[VEGO_RECORD_LINKS_BACK] = "links_back",
 	[VEGO_RECORD_BINDING] = "binding",
 	[VEGO_RECORD_ENTRY] = "entry",

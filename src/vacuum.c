@@ -179,15 +179,28 @@ is_dead(void *arg, VegoNodeId id)
 	return vego_bitmap_has(&((VegoVacuum *) arg)->dead, id);
 }
 
-static bool
+static int
 links_to_dead(VegoVacuum *vacuum, const VegoSlot *slot)
 {
 	const VegoLink *links = vego_slot_links(&vacuum->nodes->geometry, slot);
+	int			count = 0;
 
 	for (int i = 0; i < slot->degree; i++)
-		if (is_dead(vacuum, vego_link_id(links[i])))
-			return true;
-	return false;
+		count += is_dead(vacuum, vego_link_id(links[i]));
+	return count;
+}
+
+/*
+ * Is a repaired node worth a search?  It is when few links are left, and when
+ * nearly all were dead: then so was most of what the dead led to, and what
+ * took their place is the best of little.
+ */
+static bool
+is_starved(const VegoVacuum *vacuum, int degree_before, int dead_before,
+		   int degree)
+{
+	return (degree < degree_before && degree < vacuum->nodes->meta.m / 2) ||
+		dead_before * 6 > degree_before * 5;
 }
 
 /* Notes what pass 3 wants to know of a live node, once it is repaired. */
@@ -224,6 +237,7 @@ repair_block(VegoVacuum *vacuum, BlockNumber block, char *copies)
 	VegoNodeId	ids[BLCKSZ / sizeof(VegoSlot)];
 	VegoSlot   *slots[BLCKSZ / sizeof(VegoSlot)];
 	int			degrees[BLCKSZ / sizeof(VegoSlot)];
+	int			dead[BLCKSZ / sizeof(VegoSlot)];
 	int			count = 0;
 	bool		has_free = false;
 	MemoryContext old = MemoryContextSwitchTo(vacuum->node_context);
@@ -233,7 +247,10 @@ repair_block(VegoVacuum *vacuum, BlockNumber block, char *copies)
 		VegoSlot   *slot = (VegoSlot *) (copies + i * geometry->slot_bytes);
 
 		has_free |= slot->kind == VEGO_SLOT_FREE;
-		if (slot->kind != VEGO_SLOT_LIVE || !links_to_dead(vacuum, slot))
+		if (slot->kind != VEGO_SLOT_LIVE)
+			continue;
+		dead[count] = links_to_dead(vacuum, slot);
+		if (dead[count] == 0)
 			continue;
 		ids[count] = vego_node_id(geometry, block, i);
 		slots[count] = slot;
@@ -245,8 +262,7 @@ repair_block(VegoVacuum *vacuum, BlockNumber block, char *copies)
 
 	for (int i = 0; i < count; i++)
 		if (slots[i]->kind == VEGO_SLOT_LIVE &&
-			slots[i]->degree < degrees[i] &&
-			slots[i]->degree < vacuum->nodes->meta.m / 2)
+			is_starved(vacuum, degrees[i], dead[i], slots[i]->degree))
 			vego_bitmap_add(&vacuum->starved, ids[i]);
 	for (int i = 0; i < geometry->per_page; i++)
 	{
