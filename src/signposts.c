@@ -122,7 +122,7 @@ size_at(VegoNodes *nodes, VegoNodeId id, uint32 signpost)
 	return 0.0f;
 }
 
-/* Changes of signposts; those that are no longer as they were are left alone. */
+/* A change of a signpost, which is made if that is as it was. */
 typedef struct Change
 {
 	uint32		signpost;		/* ascending */
@@ -219,9 +219,7 @@ vego_signposts_draft(const VegoGeometry *geometry)
 }
 
 VegoSignpostDraft *
-vego_signposts_draft_without(VegoNodes *nodes,
-							 bool (*gone) (void *arg, VegoNodeId id),
-							 void *arg)
+vego_signposts_draft_without(VegoNodes *nodes, VegoIsGone gone, void *arg)
 {
 	const VegoGeometry *geometry = &nodes->geometry;
 	VegoSignpostDraft *draft = vego_signposts_draft(geometry);
