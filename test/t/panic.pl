@@ -79,7 +79,7 @@ my %reached_by = (
 	# so few remain that some are cut off
 	binding => [ $delete =~ s/% 4/% 32/r, $vacuum ],
 	(map { $_ => [ $delete, $vacuum ] }
-		qw(bury repair relink vectors_gone free)));
+		qw(bury repair relink signposts vectors_gone free)));
 
 # How often, where that is more than once for sure.
 my %times = (meta => 2, init_meta => 5, vector => 200, node => 200, links_back => 200,
