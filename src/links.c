@@ -25,13 +25,17 @@ links_to_choose(const VegoNodes *nodes)
  * A link back costs a page: to lock, to log, and to log whole after a
  * checkpoint.  So many of the nearest are worth it; the others link back where
  * a page is changed anyway.  Under inner product all are: they are fewer, and
- * who links to a node is all that leads to it from outside.
+ * who links to a node is all that leads to it from outside.  Of sparse vectors
+ * twice as many are: whoever has a new node among its nearest is seldom among
+ * those of the new one, which have in common what many have.
  */
 static inline int
 links_back_to_make(const VegoNodes *nodes)
 {
-	return nodes->coder.metric == VEGO_INNER_PRODUCT ?
-		nodes->geometry.capacity : nodes->meta.m / 2;
+	if (nodes->coder.metric == VEGO_INNER_PRODUCT)
+		return nodes->geometry.capacity;
+	return nodes->coder.bits == VEGO_BITS_SPARSE ?
+		nodes->meta.m : nodes->meta.m / 2;
 }
 
 /*
