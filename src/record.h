@@ -12,7 +12,7 @@
 typedef enum VegoRecord
 {
 	/* builds */
-	VEGO_RECORD_META,			/* a meta page */
+	VEGO_RECORD_META,			/* a meta page, or one of signposts */
 	VEGO_RECORD_INIT_META,		/* the one of an init fork */
 	VEGO_RECORD_PAGES,			/* pages of nodes, a run of them */
 	VEGO_RECORD_ALL_PAGES,		/* all pages, where vectors are kept */
@@ -26,6 +26,7 @@ typedef enum VegoRecord
 	VEGO_RECORD_BINDING,		/* one that must be, by insert or vacuum */
 	VEGO_RECORD_ENTRY,			/* the entry */
 	VEGO_RECORD_RADIUS,			/* the radius of the lift */
+	VEGO_RECORD_SIGNPOSTS,		/* where searches of sparse vectors begin */
 
 	/* vacuum */
 	VEGO_RECORD_BURY,			/* live slots of a page become dead */

@@ -163,7 +163,7 @@ make_changes(VegoNodes *nodes, const Change *changes, int count)
 		VegoPageEdit edit;
 
 		CHECK_FOR_INTERRUPTS();
-		vego_edit_begin(&edit, nodes->rel);
+		vego_edit_begin(&edit, nodes->rel, VEGO_RECORD_SIGNPOSTS);
 		while (next < count && edit.count < VEGO_EDIT_PAGES)
 		{
 			BlockNumber block = vego_signpost_block(&nodes->geometry,
