@@ -128,11 +128,13 @@ SKIP:
 		[ 'sparsevec', 'v::sparsevec(128) <=> test_vector(-1)::sparsevec(128)' ],
 		[ 'bit', 'binary_quantize(v)::bit(128) <~> binary_quantize(test_vector(-1))::bit(128)' ]);
 	fail_allocations('vacuum', 'VACUUM (INDEX_CLEANUP ON) items',
-		'DELETE FROM items WHERE id IN (SELECT id FROM items ORDER BY hashint8(id) LIMIT 3);');
+		q{DELETE FROM items WHERE id IN (SELECT id FROM items ORDER BY hashint8(id) LIMIT 3);
+			INSERT INTO items SELECT id, test_vector(id)
+			FROM (SELECT nextval('ids') AS id FROM generate_series(1, 3)) x;});
 	fail_allocations('build', 'CREATE INDEX items_made ON items USING vego_hnsw (v vector_l1_ops)
-		WITH (exact = zstd) WHERE id <= 300', 'DROP INDEX IF EXISTS items_made;');
+		WITH (exact = zstd) WHERE id % 4 = 0', 'DROP INDEX IF EXISTS items_made;');
 	fail_allocations('build of sparse vectors', 'CREATE INDEX items_made ON items
-		USING vego_hnsw ((v::sparsevec(128)) sparsevec_ip_ops) WHERE id <= 100', 'DROP INDEX IF EXISTS items_made;');
+		USING vego_hnsw ((v::sparsevec(128)) sparsevec_ip_ops) WHERE id % 8 = 0', 'DROP INDEX IF EXISTS items_made;');
 	fail_allocations('check', q{SELECT FROM vego_check('items_v', true)});
 	fail_allocations('values', q{SELECT '[1,2,3]'::vector, '{1:2}/3'::sparsevec,
 		'[1,2]'::halfvec::vector, '[1,2,3]'::vector + '[1,2,3]'});
