@@ -248,19 +248,20 @@ sub private_bytes
 	return $status =~ /^Anonymous:\s+(\d+) kB/m ? 1024 * $1 : 0;
 }
 
-# What a statement leaves behind in a session and transaction that has run it
-# before, less often.
+# What doing something many times leaves behind in a session and transaction
+# that has done it a few times before.
 sub growth_of
 {
-	my ($few, $many) = @_;
+	my ($function, $times) = @_;
+	my $tenth = int($times / 10);
 	my $session = $node->background_psql('postgres');
 	my $pid = $session->query_safe('SELECT pg_backend_pid()');
 	my $before;
 
 	$session->set_query_timer_restart;
-	$session->query_safe("SET enable_seqscan = off; BEGIN; SELECT $few");
+	$session->query_safe("SET enable_seqscan = off; BEGIN; SELECT $function(2000)");
 	$before = private_bytes($pid);
-	$session->query_safe("SELECT $many");
+	$session->query_safe("SELECT $function($tenth)") foreach 1 .. 10;
 	my $growth = private_bytes($pid) - $before;
 	$session->query_safe('ROLLBACK');
 	$session->quit;
@@ -277,7 +278,7 @@ $node->safe_psql('postgres', q{
 foreach my $case ([ 'rescans', 'rescan', $rescans ], [ 'inserts', 'insert_more', $inserts ])
 {
 	my ($name, $function, $times) = @$case;
-	my $growth = growth_of("$function(2000)", "$function($times)");
+	my $growth = growth_of($function, $times);
 
 	note("$times $name: $growth bytes");
 	cmp_ok($growth, '<', 1024 * 1024, "$times $name take no more memory than a few");
