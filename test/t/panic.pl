@@ -69,7 +69,7 @@ my %reached_by = (
 	pages => [ '', $build ],
 	all_pages => [ '', "$build WITH (exact = zstd)" ],
 	(map { $_ => [ $refill, $insert ] }
-		qw(vector vector_page node node_page links_back)),
+		qw(vector vector_page node node_page links_back signposts)),
 	entry => [ q{
 		INSERT INTO few SELECT id, narrow(id) FROM generate_series(1, 5) id;
 		DELETE FROM few;}, 'VACUUM (INDEX_CLEANUP ON) few;' ],
