@@ -10,8 +10,11 @@
 # rebuilds everything when any header is newer.
 
 MODULE_big = vego
-EXTENSION = vego
-DATA = sql/vego--0.1.0.sql
+EXTENSION = vego vego_pgvector
+# Scripts are named EXTENSION--VERSION.sql, and EXTENSION--FROM--TO.sql for an
+# upgrade (README.md, "Upgrading"); all there are get installed.
+DATA = $(patsubst $(srcdir)/%,%,$(wildcard $(srcdir)/sql/vego--*.sql \
+	$(srcdir)/sql/vego_pgvector--*.sql))
 PGFILEDESC = "vego - vectors and nearest-neighbour index"
 
 OBJS = \
@@ -62,6 +65,7 @@ OBJS = \
 	src/partition_leaves.o \
 	src/partition_links.o \
 	src/partition_order.o \
+	src/partition_places.o \
 	src/plan.o \
 	src/repair.o \
 	src/rowstore.o \
@@ -71,6 +75,7 @@ OBJS = \
 	src/shards_cells.o \
 	src/shards_members.o \
 	src/shards_merge.o \
+	src/signposts.o \
 	src/streams.o \
 	src/vacuum.o \
 	src/sparsevec.o \
@@ -159,6 +164,18 @@ endif
 endif
 PG_CPPFLAGS += $(shell $(PKG_CONFIG) --cflags libzstd)
 SHLIB_LINK += $(shell $(PKG_CONFIG) --libs libzstd)
+
+# For tests: places where things go wrong (src/failure.h).
+ifdef VEGO_FAILURE_POINTS
+OBJS += src/failure.o
+PG_CPPFLAGS += -DVEGO_FAILURE_POINTS
+SHLIB_LINK += $(addprefix -Wl$(comma)--wrap=,palloc palloc0 palloc_extended \
+	repalloc repalloc_huge pstrdup MemoryContextAlloc MemoryContextAllocHuge \
+	MemoryContextAllocZero MemoryContextAllocZeroAligned MemoryContextStrdup \
+	AllocSetContextCreateInternal ZSTD_createCCtx ZSTD_createDCtx \
+	ZSTD_createDDict)
+comma := ,
+endif
 
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)

@@ -185,6 +185,29 @@ take_centre(VegoCheck *check, BlockNumber block, float *centre)
 					 "centre is not finite");
 }
 
+/* I1 and I5 for the signposts, if codes are of sparse vectors. */
+static void
+check_signposts(VegoCheck *check)
+{
+	const VegoGeometry *geometry = &check->geometry;
+
+	for (BlockNumber block = geometry->signpost_block;
+		 block < geometry->first_block; block++)
+	{
+		uint32		first;
+		int			count = vego_signposts_on_page(geometry, block, &first);
+		const VegoNodeId *ids = vego_page_signpost(check->page, first);
+
+		if (check_page(check, block, VEGO_PAGE_SIGNPOSTS) != PAGE_READABLE)
+			continue;
+		for (int i = 0; i < count; i++)
+			if (ids[i] != VEGO_NO_NODE && !vego_check_id_exists(check, ids[i]))
+				vego_finding(check, VEGO_LINKS, VEGO_ERROR, block, -1,
+							 "signpost %u points to %u, which is no slot",
+							 first + i, ids[i]);
+	}
+}
+
 /* The remaining meta pages, and the centre on all of them. */
 static bool
 check_centre(VegoCheck *check)
@@ -193,7 +216,7 @@ check_centre(VegoCheck *check)
 												  check->meta.bits) *
 								 sizeof(float));
 
-	for (BlockNumber block = 0; block < check->geometry.first_block; block++)
+	for (BlockNumber block = 0; block < check->geometry.signpost_block; block++)
 	{
 		if (block > 0 &&
 			check_page(check, block, VEGO_PAGE_META) != PAGE_READABLE)
@@ -257,6 +280,7 @@ vego_check_meta(VegoCheck *check)
 		return false;
 	}
 	check_catalog(check);
+	check_signposts(check);
 	return check_centre(check);
 }
 
@@ -310,7 +334,7 @@ slot_blemish(VegoCheck *check, VegoNodeId id, const VegoSlot *slot)
 		 ItemPointerGetBlockNumberNoCheck(&slot->tid) != InvalidBlockNumber))
 		return "dead slot has a heap row";
 	if ((slot->level > 0 || slot->kind == VEGO_SLOT_DEAD) &&
-		vego_exact_place_is_set(exact))
+		(exact.block | exact.item) != 0)
 		return "slot has an exact vector and should not";
 	if (exact.unused != 0)
 		return "unused bytes are not zero";

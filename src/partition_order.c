@@ -52,7 +52,7 @@ halve(const VegoPartition *build, VegoWork *work, uint32 *indexes,
 	uint64	   *keys = vego_allocate(count, sizeof(uint64));
 	float	   *from_b = vego_allocate(count, sizeof(float));
 	uint32		a = indexes[0];
-	uint32		b = a;
+	uint32		b;
 
 	for (int pass = 0; pass < 2; pass++)
 	{

@@ -182,7 +182,7 @@ vego_graph_repair(VegoWorkbench *bench, const VegoNodeId *ids,
 								links[edit_count].degree, false};
 			edited[edit_count++] = slots[i];
 		}
-		vego_nodes_edit(nodes, edits, edit_count);
+		vego_nodes_edit(nodes, VEGO_RECORD_REPAIR, edits, edit_count);
 
 		/* as they are now: without links to the gone, if the change was made */
 		for (int i = 0; i < edit_count; i++)
@@ -226,7 +226,7 @@ vego_graph_relink(VegoWorkbench *bench, VegoNodeId id, const VegoSlot *slot,
 		if (!vego_links_has(nodes, linked, additions[i]))
 			links[linked->degree++] = additions[i];
 	edit.degree = linked->degree;
-	vego_nodes_edit(nodes, &edit, 1);
+	vego_nodes_edit(nodes, VEGO_RECORD_RELINK, &edit, 1);
 }
 
 /*

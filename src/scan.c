@@ -249,8 +249,8 @@ start_scan(IndexScanDesc desc, VegoScan *scan)
 	vego_heap_clear(&scan->rows);
 	scan->exhausted = false;
 	scan->largest_error = 0.0f;
-	scan->last_distance = -DBL_MAX;
-	scan->distance_before = -DBL_MAX;
+	scan->last_distance = -INFINITY;
+	scan->distance_before = -INFINITY;
 	scan->returned = 0;
 	scan->block = scan->nodes->geometry.first_block;
 	scan->block_next = scan->nodes->geometry.per_page;
@@ -319,18 +319,32 @@ get_value(VegoScan *scan, Datum *value)
 	return !isnull[0];
 }
 
+/*
+ * A row waits at the exact distance of its value.  Another extension's function
+ * may find it infinite, or no number, where its sums overflow; then the row comes
+ * last, or behind that, as when rows are sorted.
+ */
+static void
+keep_row(VegoScan *scan, Datum value, uint64 packed_tid)
+{
+	double		distance =
+		DatumGetFloat8(FunctionCall2Coll(scan->distance, scan->collation,
+										 value, scan->query_value));
+
+	vego_heap_push(&scan->rows,
+				   isnan(distance) ? INFINITY : Min(distance, DBL_MAX),
+				   packed_tid);
+}
+
 /* The row in the slot gets its exact distance. */
 static void
-keep_row(VegoScan *scan, uint64 packed_tid)
+measure_row(VegoScan *scan, uint64 packed_tid)
 {
 	Datum		value;
-	Datum		distance;
 
 	if (!get_value(scan, &value))
 		return;
-	distance = FunctionCall2Coll(scan->distance, scan->collation, value,
-								 scan->query_value);
-	vego_heap_push(&scan->rows, DatumGetFloat8(distance), packed_tid);
+	keep_row(scan, value, packed_tid);
 	if (scan->estate)
 		ResetPerTupleExprContext(scan->estate);
 }
@@ -349,7 +363,7 @@ fetch_row(VegoScan *scan, IndexScanDesc desc, const VegoSlot *node)
 	vego_nodes_counters(scan->nodes)->rows_fetched++;
 	if (table_index_fetch_tuple(scan->fetch, &tid, desc->xs_snapshot,
 								scan->slot, &call_again, &all_dead))
-		keep_row(scan, pack_tid(&node->tid));
+		measure_row(scan, pack_tid(&node->tid));
 	ExecClearTuple(scan->slot);
 }
 
@@ -364,7 +378,6 @@ read_vector(VegoScan *scan, VegoNodeId id, const VegoSlot *node)
 	VegoExactPlace place = vego_slot_exact(&scan->nodes->geometry, node);
 	VegoExactValue value;
 	Datum		restored;
-	Datum		distance;
 
 	if (!vego_exact_fetch(scan->nodes, id, &node->tid, place, &value))
 		return;
@@ -373,10 +386,7 @@ read_vector(VegoScan *scan, VegoNodeId id, const VegoSlot *node)
 	if (restored == 0)
 		vego_exact_report(scan->nodes->rel, place,
 						  "exact vector has other dimensions");
-	distance = FunctionCall2Coll(scan->distance, scan->collation, restored,
-								 scan->query_value);
-	vego_heap_push(&scan->rows, DatumGetFloat8(distance),
-				   pack_tid(&node->tid));
+	keep_row(scan, restored, pack_tid(&node->tid));
 }
 
 /*

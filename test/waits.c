@@ -124,7 +124,8 @@ WAITING(VegoNodeId, vego_nodes_insert,
 
 /* links have been decided on, from copies */
 WAITING(int, vego_nodes_edit,
-		(VegoNodes *nodes, VegoEdit *edits, int count), (nodes, edits, count))
+		(VegoNodes *nodes, VegoRecord record, VegoEdit *edits, int count),
+		(nodes, record, edits, count))
 
 /* an insert links back; pass 2 of vacuum repairs a block */
 WAITING(bool, vego_links_back,

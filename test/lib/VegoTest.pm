@@ -24,7 +24,7 @@ use Time::HiRes qw(sleep time);
 our @EXPORT = qw(test_seed rounds long_run new_vego_node install_vego_helpers
   make_items make_salted_items make_other_indexes make_truth recall index_is_clean index_findings
   start_load load_is_running stop_load
-  wait_until_alone kill_server_group server_children
+  wait_until_alone kill_server_group server_children start_after_crash
   uses_index_scan poll_until);
 
 # The seed of this run, printed so that a failure can be repeated.
@@ -457,6 +457,18 @@ sub kill_server_group
 		sleep 0.01;
 	}
 	$node->{_pid} = undef;
+	return;
+}
+
+# Starts a server that is ending by itself (restart_after_crash = off).
+sub start_after_crash
+{
+	my ($node) = @_;
+
+	poll_until(sub { !kill 0, $node->{_pid} }, 60)
+	  or die 'a crashed server does not end';
+	$node->{_pid} = undef;
+	$node->start;
 	return;
 }
 

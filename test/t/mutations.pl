@@ -36,6 +36,12 @@ my @shapes = (
 			"(hashint8extended($_[0], 1)::bit(64) || B'101101')::bit(70)"
 		} },
 	{ type => 'vector(12)', opclass => 'vector_l2_ops', with => 'exact = plain' },
+	{ type => 'sparsevec(30)', opclass => 'sparsevec_ip_ops', operator => '<#>',
+		with => 'exact = plain',
+		value => sub { "test_vector($_[0], 30)::sparsevec" } },
+	{ type => 'halfvec(40)', opclass => 'halfvec_cosine_ops', operator => '<=>',
+		with => 'exact = zstd',
+		value => sub { "test_vector($_[0], 40)::halfvec(40)" } },
 	{ type => 'vector(64)', opclass => 'vector_l2_ops', with => 'exact = zstd' });
 
 #
