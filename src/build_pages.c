@@ -84,27 +84,28 @@ fill_meta(Relation index, VegoRecord record, Buffer buffer,
 	vego_edit_commit(&edit);
 }
 
-/* A page of signposts that point to nobody. */
+/* A page of signposts that point to nobody, which is locked. */
 static void
-add_signposts(Relation index, ForkNumber fork, const VegoGeometry *geometry)
+fill_signposts(Relation index, VegoRecord record, Buffer buffer,
+			   const VegoGeometry *geometry)
 {
-	Buffer		buffer = new_page(index, fork, VEGO_PAGE_SIGNPOSTS);
-	Page		page = BufferGetPage(buffer);
+	PGAlignedBlock image;
+	Page		page = (Page) image.data;
 	uint32		first;
 	int			count = vego_signposts_on_page(geometry,
 											   BufferGetBlockNumber(buffer),
 											   &first);
 	VegoNodeId *signposts = vego_page_signpost(page, first);
+	VegoPageEdit edit;
 
-	START_CRIT_SECTION();
+	vego_page_init(page, VEGO_PAGE_SIGNPOSTS);
 	for (int i = 0; i < count; i++)
 		signposts[i] = VEGO_NO_NODE;
-	((PageHeader) page)->pd_lower = (char *) (signposts + count) - page;
-	MarkBufferDirty(buffer);
-	if (fork == INIT_FORKNUM || RelationNeedsWAL(index))
-		log_newpage_buffer(buffer, true);
-	END_CRIT_SECTION();
-	UnlockReleaseBuffer(buffer);
+	((PageHeader) page)->pd_lower = (char *) (signposts + count) -
+		(char *) page;
+	vego_edit_begin(&edit, index, record);
+	vego_edit_open_new(&edit, buffer, image.data);
+	vego_edit_commit(&edit);
 }
 
 static void
@@ -126,7 +127,7 @@ write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
 
 	vego_geometry_init(&geometry, meta->dims, meta->bits, meta->m, meta->exact);
 	for (; block < geometry.first_block; block++)
-		add_signposts(index, fork, &geometry);
+		fill_signposts(index, record, new_page(index, fork), &geometry);
 }
 
 static VegoMeta

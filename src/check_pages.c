@@ -76,6 +76,35 @@ node_page_blemish(const VegoGeometry *geometry, Page page)
 	return page_blemish(page);
 }
 
+static const char *
+signpost_page_blemish(const VegoGeometry *geometry, BlockNumber block,
+					  Page page)
+{
+	uint32		first;
+	int			count = vego_signposts_on_page(geometry, block, &first);
+
+	if (((PageHeader) page)->pd_lower !=
+		SizeOfPageHeaderData + count * sizeof(VegoNodeId))
+		return "page does not end with its last signpost";
+	return page_blemish(page);
+}
+
+/* The same for what a page of this kind should be. */
+static const char *
+blemish_of_kind(VegoCheck *check, BlockNumber block, int kind)
+{
+	switch (kind)
+	{
+		case VEGO_PAGE_NODES:
+			return node_page_blemish(&check->geometry, check->page);
+		case VEGO_PAGE_SIGNPOSTS:
+			return signpost_page_blemish(&check->geometry, block,
+										 check->page);
+		default:
+			return page_blemish(check->page);
+	}
+}
+
 /* What a page is good for. */
 typedef enum PageState
 {
@@ -108,9 +137,7 @@ check_page(VegoCheck *check, BlockNumber block, int kind)
 		vego_finding(check, VEGO_PAGES, VEGO_INFO, block, -1, "page is new");
 		return PAGE_NEW;
 	}
-	blemish = kind == VEGO_PAGE_NODES ?
-		node_page_blemish(&check->geometry, check->page) :
-		page_blemish(check->page);
+	blemish = blemish_of_kind(check, block, kind);
 	if (blemish)
 		vego_finding(check, VEGO_PAGES, VEGO_ERROR, block, -1, "%s", blemish);
 	return kind == VEGO_PAGE_EXACT ? PAGE_EXACT : PAGE_READABLE;

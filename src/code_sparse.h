@@ -3,11 +3,11 @@
  *	  Codes of sparse vectors: their largest elements.
  *
  * An element's dimension is its place, where no more than 65,536 are needed.
- * Else it is hashed to one of so many places, and a sign.  Its value, with that
- * sign, is a signed byte times the code's step.  Elements of one place are added
- * up.  In another vector the same dimension has the same place and sign, so
- * products and differences of elements stay what they were; different dimensions
- * meet by chance only, and then their products have either sign.
+ * Else it is hashed to one of so many places, and a sign.  Its value, with
+ * that sign, is a signed byte times the code's step.  Elements of one place
+ * are added up.  In another vector the same dimension has the same place and
+ * sign, so products and differences of elements stay what they were; different
+ * dimensions meet by chance only, and then their products have either sign.
  *
  * What the largest elements do not hold is in the factors:
  *
@@ -18,9 +18,9 @@
  *
  * Entries are ordered by place, and those not needed are zero.
  *
- * What elements are missing would add to a product is guessed: that they are
- * alike as far as the coded ones are.  So a vector is at no distance from itself,
- * however long it is.
+ * What the missing elements would add to a product is guessed: that they are
+ * alike as far as the coded ones are.  So a vector is at no distance from
+ * itself, however long it is.
  */
 #ifndef VEGO_CODE_SPARSE_H
 #define VEGO_CODE_SPARSE_H

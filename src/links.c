@@ -65,7 +65,7 @@ candidate_of(const VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 	candidate.id = id;
 	candidate.factors = vego_slot_factors(&nodes->geometry, slot);
 	candidate.code = vego_slot_code(&nodes->geometry, slot);
-	candidate.binding = false;
+	candidate.binding = candidate.apart = false;
 	return candidate;
 }
 
@@ -168,6 +168,7 @@ choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 
 		candidate->id = vego_link_id(links[i]);
 		candidate->binding = vego_link_is_binding(links[i]);
+		candidate->apart = false;
 		candidate->factors = &factor_copies[i];
 		candidate->code = code_copies + i * code_room;
 		live = vego_nodes_sketch(nodes, candidate->id, &factor_copies[i],
@@ -182,6 +183,7 @@ choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 	}
 	candidates[count].id = vego_link_id(newcomer);
 	candidates[count].binding = vego_link_is_binding(newcomer);
+	candidates[count].apart = false;
 	candidates[count].factors = factors;
 	candidates[count].code = code;
 	candidates[count].distance =

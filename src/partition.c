@@ -221,8 +221,8 @@ vego_partition_memory(const VegoCoder *coder, uint32 count,
 	LeafPlan	leaves = plan_leaves(coder, count, options->ef_construction);
 	Size		m = options->m;
 	Size		l = leaves.a_row;
-	Size		in_choose_links = 9 + 10 * l + 4 * l * leaves.candidates +
-		8 * m;
+	Size		marks = leaves.candidates + vego_strangers_a_leaf(leaves.a_row);
+	Size		in_choose_links = 9 + 10 * l + 4 * l * marks + 8 * m;
 	Size		in_link_back = 18 + 24 * m;
 	Size		vector = vego_block_stride(coder->block_dims) + sizeof(VegoBlockRow);
 	Size		leaf_vectors = 2 * Min(count, leaves.limit);

@@ -103,8 +103,9 @@ typedef struct VegoPartition
 	uint16	   *seats;			/* ... and its place there */
 
 	/*
-	 * candidates_a_leaf of each place in members, nearest first: marks (of
-	 * scaled distances), or VEGO_NO_MARK; see vego_blocks_measure_pairs.
+	 * Of each place in members, nearest first, candidates_a_leaf marks (of
+	 * scaled distances), or VEGO_NO_MARK; see vego_blocks_measure_pairs.  Then
+	 * strangers.
 	 */
 	int32	   *candidates;
 
@@ -161,6 +162,24 @@ extern void vego_work_phase(VegoWork *work, int phase, int64 total);
 
 /* Some units are done, which took so many distances, or as much time. */
 extern void vego_advance(VegoWork *work, int64 units, double distances);
+
+/*
+ * Strangers: members of an item's leaves that are candidates wherever they are,
+ * so many of all leaves together at least.
+ */
+#define VEGO_STRANGERS 4
+
+static inline int
+vego_strangers_a_leaf(int leaves_a_row)
+{
+	return (VEGO_STRANGERS + leaves_a_row - 1) / leaves_a_row;
+}
+
+static inline int
+vego_partition_marks_a_place(const VegoPartition *build)
+{
+	return build->candidates_a_leaf + vego_strangers_a_leaf(build->leaves_a_row);
+}
 
 /* Members of the largest leaf there can be. */
 static inline int

@@ -122,7 +122,7 @@ size_at(VegoNodes *nodes, VegoNodeId id, uint32 signpost)
 	return 0.0f;
 }
 
-/* Changes of signposts; those that are no longer as they were are left alone. */
+/* A change of a signpost, which is made if that is as it was. */
 typedef struct Change
 {
 	uint32		signpost;		/* ascending */
@@ -163,7 +163,7 @@ make_changes(VegoNodes *nodes, const Change *changes, int count)
 		VegoPageEdit edit;
 
 		CHECK_FOR_INTERRUPTS();
-		vego_edit_begin(&edit, nodes->rel);
+		vego_edit_begin(&edit, nodes->rel, VEGO_RECORD_SIGNPOSTS);
 		while (next < count && edit.count < VEGO_EDIT_PAGES)
 		{
 			BlockNumber block = vego_signpost_block(&nodes->geometry,
@@ -219,9 +219,7 @@ vego_signposts_draft(const VegoGeometry *geometry)
 }
 
 VegoSignpostDraft *
-vego_signposts_draft_without(VegoNodes *nodes,
-							 bool (*gone) (void *arg, VegoNodeId id),
-							 void *arg)
+vego_signposts_draft_without(VegoNodes *nodes, VegoIsGone gone, void *arg)
 {
 	const VegoGeometry *geometry = &nodes->geometry;
 	VegoSignpostDraft *draft = vego_signposts_draft(geometry);
@@ -240,7 +238,9 @@ vego_signposts_draft_without(VegoNodes *nodes,
 		CHECK_FOR_INTERRUPTS();
 	}
 	for (int i = 0; i < draft->count; i++)
-		if (draft->before[i] < VEGO_NO_NODE && !gone(arg, draft->before[i]))
+		if (draft->before[i] < VEGO_NO_NODE &&
+			vego_nodes_have(nodes, draft->before[i]) &&
+			!gone(arg, draft->before[i]))
 		{
 			draft->ids[i] = draft->before[i];
 			draft->sizes[i] = -1.0f;

@@ -4,11 +4,11 @@
  *
  * Most pairs of sparse vectors have nothing in common and are equally far from
  * each other, so from an entry no way leads towards what a query is about:
- * wherever it begins, all looks alike.  But what is near a query shares a large
- * element with it.  So an index of sparse vectors has, for each place of an
- * element and its sign, a signpost: the id of a node that has a large element
- * there.  A search of level 0 begins at those of the query's largest elements
- * as well, and goes on by links.
+ * wherever it begins, all looks alike.  But what is near a query shares a
+ * large element with it.  So an index of sparse vectors has, for each place of
+ * an element and its sign, a signpost: the id of a node that has a large
+ * element there.  A search of level 0 begins at those of the query's largest
+ * elements as well, and goes on by links.
  *
  * A signpost is a hint, like a link: its node may have gone, or its slot be
  * another's by now.  That is a bad place to begin, and no more.
@@ -38,8 +38,8 @@ extern int	vego_signposts_read(VegoNodes *nodes, const VegoQuery *query,
 
 /*
  * Lets signposts point to a new node of level 0 where it has a larger element
- * than the node that they point to.  A WAL record for each VEGO_EDIT_PAGES pages
- * that change.
+ * than the node that they point to.  A WAL record for each VEGO_EDIT_PAGES
+ * pages that change.
  */
 extern void vego_signposts_offer(VegoNodes *nodes, VegoNodeId id,
 								 const VegoFactors *factors,
@@ -47,8 +47,8 @@ extern void vego_signposts_offer(VegoNodes *nodes, VegoNodeId id,
 
 /*
  * All signposts, where many nodes are seen: in a build, which begins with a
- * draft of none, and in a vacuum, where those that point to nodes that are gone
- * are given new ones.
+ * draft of none, and in a vacuum, where those that point to nodes that are
+ * gone are given new ones.
  */
 typedef struct VegoSignpostDraft
 {
@@ -62,8 +62,10 @@ typedef struct VegoSignpostDraft
 extern VegoSignpostDraft *vego_signposts_draft(const VegoGeometry *geometry);
 
 /* As they are, but for those that point to what is gone; or to nobody. */
+typedef bool (*VegoIsGone) (void *arg, VegoNodeId id);
+
 extern VegoSignpostDraft *vego_signposts_draft_without(VegoNodes *nodes,
-													   bool (*gone) (void *arg, VegoNodeId id),
+													   VegoIsGone gone,
 													   void *arg);
 
 /* A live node of level 0. */

@@ -22,7 +22,7 @@ repeat_isolation()
 build_with()
 {
 	as_user make -s -C "$SOURCES" clean PG_CONFIG="$PG_CONFIG"
-	COPT="$*" MAKE_OPTIONS=with_llvm=no build_and_install
+	COPT="$*" MAKE_OPTIONS="with_llvm=no VEGO_FAILURE_POINTS=1" build_and_install
 }
 
 # And as everything else is built.
@@ -81,7 +81,7 @@ run_sanitized()
 analyse()
 {
 	local name=$1 file warning matter found=0 new=0
-	local include="-Isrc -I$("$PG_CONFIG" --includedir-server) -D_GNU_SOURCE"
+	local include="-Isrc -I$("$PG_CONFIG" --includedir-server) -D_GNU_SOURCE -DVEGO_FAILURE_POINTS"
 	shift
 
 	while read -r warning
