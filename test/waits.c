@@ -19,8 +19,7 @@
  * _done behind the name the wait is after the call.  Only functions that are
  * called without any buffer locked are here.
  *
- * Works as long as vego's symbols are visible, which they are in servers
- * before 16.
+ * Works with a vego that is linked without its list of exports.
  */
 #include "postgres.h"
 
