@@ -65,6 +65,7 @@ OBJS = \
 	src/partition_leaves.o \
 	src/partition_links.o \
 	src/partition_order.o \
+	src/partition_places.o \
 	src/plan.o \
 	src/repair.o \
 	src/rowstore.o \
@@ -74,6 +75,7 @@ OBJS = \
 	src/shards_cells.o \
 	src/shards_members.o \
 	src/shards_merge.o \
+	src/signposts.o \
 	src/streams.o \
 	src/vacuum.o \
 	src/sparsevec.o \

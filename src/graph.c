@@ -7,6 +7,7 @@
 #include "common/hashfn.h"
 
 #include "links.h"
+#include "signposts.h"
 
 /* An index whose radius is exceeded gets so much more. */
 #define RADIUS_GROWTH 1.25
@@ -53,6 +54,7 @@ typedef struct Insertion
 	ItemPointer tid;
 	VegoExactPlace exact;
 	int			level;			/* its highest */
+	VegoNodeId	id;				/* of its slot of level 0, once written */
 	int			ef_construction;
 	bool		locked;			/* the entry lock is held */
 	bool		becomes_entry;	/* then it is */
@@ -124,6 +126,8 @@ write_slots(VegoWorkbench *bench, Insertion *insertion)
 			bind_old_entry(nodes, slot, insertion->old_entry[level]);
 
 		below = vego_nodes_insert(nodes, slot);
+		if (level == 0)
+			insertion->id = below;
 		if (vego_links_back(nodes, below, slot, near) || insertion->becomes_entry ||
 			is_attached(bench, below, slot, insertion))
 			continue;
@@ -250,6 +254,8 @@ vego_graph_insert(VegoWorkbench *bench, const VegoFactors *factors,
 	write_slots(bench, &insertion);
 	if (insertion.locked)
 		vego_nodes_unlock_entry(nodes);
+	if (vego_signposts_exist(nodes))
+		vego_signposts_offer(nodes, insertion.id, factors, code);
 }
 
 int

@@ -33,6 +33,7 @@ static const char *const record_names[] = {
 	[VEGO_RECORD_BINDING] = "binding",
 	[VEGO_RECORD_ENTRY] = "entry",
 	[VEGO_RECORD_RADIUS] = "radius",
+	[VEGO_RECORD_SIGNPOSTS] = "signposts",
 	[VEGO_RECORD_BURY] = "bury",
 	[VEGO_RECORD_REPAIR] = "repair",
 	[VEGO_RECORD_RELINK] = "relink",

@@ -26,6 +26,7 @@ typedef enum VegoRecord
 	VEGO_RECORD_BINDING,		/* one that must be, by insert or vacuum */
 	VEGO_RECORD_ENTRY,			/* the entry */
 	VEGO_RECORD_RADIUS,			/* the radius of the lift */
+	VEGO_RECORD_SIGNPOSTS,		/* signposts, by all; four pages of them */
 
 	/* vacuum */
 	VEGO_RECORD_BURY,			/* live slots of a page become dead */

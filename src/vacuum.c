@@ -28,6 +28,7 @@
 #include "compat.h"
 #include "exact.h"
 #include "graph.h"
+#include "signposts.h"
 #include "value.h"
 
 /* A live slot above level 0, to be buried when the one below is. */
@@ -59,6 +60,7 @@ typedef struct VegoVacuum
 	uint32		count;			/* slots, when pass 2 began */
 	VegoBitmap	live;
 	VegoBitmap	starved;		/* have lost most of their links */
+	VegoSignpostDraft *signposts;	/* or NULL */
 	VegoNodeId *binders;		/* who has a binding link to it */
 	VegoNodeId *groups;			/* union-find over binding links */
 	VegoBitmap	rooted;			/* groups that hold the entry */
@@ -205,9 +207,14 @@ is_starved(const VegoVacuum *vacuum, int degree_before, int dead_before,
 static void
 note_node(VegoVacuum *vacuum, VegoNodeId id, const VegoSlot *slot)
 {
-	const VegoLink *links = vego_slot_links(&vacuum->nodes->geometry, slot);
+	const VegoGeometry *geometry = &vacuum->nodes->geometry;
+	const VegoLink *links = vego_slot_links(geometry, slot);
 
 	vego_bitmap_add(&vacuum->live, id);
+	if (vacuum->signposts && slot->level == 0)
+		vego_signposts_draft_offer(vacuum->signposts, id,
+								   vego_slot_factors(geometry, slot),
+								   vego_slot_code(geometry, slot));
 	if (slot->level > vacuum->highest_level || vacuum->highest == VEGO_NO_NODE)
 	{
 		vacuum->highest = id;
@@ -284,6 +291,9 @@ repair_nodes(VegoVacuum *vacuum)
 		vacuum->binders[i] = VEGO_NO_NODE;
 	vacuum->highest = VEGO_NO_NODE;
 	vacuum->highest_level = 0;
+	if (vego_signposts_exist(nodes))
+		vacuum->signposts = vego_signposts_draft_without(nodes, is_dead,
+														 vacuum);
 
 	for (BlockNumber block = geometry->first_block; block < blocks; block++)
 	{
@@ -300,6 +310,8 @@ repair_nodes(VegoVacuum *vacuum)
 		if (repair_block(vacuum, block, copies.data))
 			RecordFreeIndexPage(nodes->rel, block);
 	}
+	if (vacuum->signposts)
+		vego_signposts_write(nodes, vacuum->signposts);
 }
 
 /*

@@ -36,7 +36,7 @@ $$;
 CREATE TABLE items (id bigint PRIMARY KEY, salt bigint, touched int DEFAULT 0,
 	v vector(24), h halfvec(24), s sparsevec(24), b bit(24)) WITH (fillfactor = 70);
 INSERT INTO items SELECT 1000000 * (i % 8) + i, 0, 0, (every(1000000 * (i % 8) + i, 0)).*
-	FROM generate_series(1, 3000) i;
+	FROM generate_series(1, 2000) i;
 VACUUM ANALYZE items;
 SQL
 
@@ -51,10 +51,10 @@ sub nothing_is_wrong
 
 # Writers of disjoint ids, with savepoints and updates in place.
 my $writers = start_load($node, 8, {
-	q{\set id 1000000 * :client_id + random(1, 1000)
+	q{\set id 1000000 * :client_id + random(1, 400)
 		INSERT INTO items SELECT :id, 0, 0, (every(:id, 0)).* ON CONFLICT DO NOTHING;
 	} => 4,
-	q{\set id 1000000 * :client_id + random(1, 1000)
+	q{\set id 1000000 * :client_id + random(1, 400)
 		BEGIN;
 		SAVEPOINT one;
 		INSERT INTO items SELECT :id, 1, 0, (every(:id, 1)).* ON CONFLICT DO NOTHING;
@@ -69,22 +69,22 @@ my $writers = start_load($node, 8, {
 		ROLLBACK TO three;
 		COMMIT;
 	} => 4,
-	q{\set id 1000000 * :client_id + random(1, 1000)
+	q{\set id 1000000 * :client_id + random(1, 400)
 		UPDATE items SET touched = touched + 1 WHERE id BETWEEN :id AND :id + 5;
 	} => 4,
-	q{\set id 1000000 * :client_id + random(1, 1000)
+	q{\set id 1000000 * :client_id + random(1, 400)
 		UPDATE items SET salt = salt + 1, (v, h, s, b) = (SELECT (every(id, salt + 1)).*)
 			WHERE id = :id;
 	} => 3,
-	q{\set id 1000000 * :client_id + random(1, 1000)
+	q{\set id 1000000 * :client_id + random(1, 400)
 		DELETE FROM items WHERE id BETWEEN :id AND :id + 2;
 	} => 1,
-	q{\set id 1000000 * :client_id + random(1, 1000)
+	q{\set id 1000000 * :client_id + random(1, 400)
 		BEGIN;
 		UPDATE items SET touched = touched + 1 WHERE id = :id;
 		INSERT INTO items SELECT :id + 3000, 0, 0, (every(:id + 3000, 0)).*;
 		ROLLBACK;
-	} => 1 });
+	} => 1 }, '--rate=400');
 my $vacuum = start_load($node, 1,
 	{ "VACUUM (INDEX_CLEANUP ON) items;\n\\sleep 300 ms\n" => 1 });
 
@@ -111,7 +111,7 @@ foreach my $round (1 .. $rounds)
 			WITH ($options) $where});
 	my $clean = nothing_is_wrong('built', "$name, created");
 
-	$node->safe_psql('postgres', $round % 2
+	$node->safe_psql('postgres', $round % 5
 		? 'REINDEX INDEX CONCURRENTLY built'
 		: 'REINDEX TABLE CONCURRENTLY items');
 	$clean &= nothing_is_wrong('built', "$name, rebuilt");
@@ -131,7 +131,7 @@ my ($hot, $written) = split /\|/, $node->safe_psql('postgres', q{
 	SELECT n_tup_hot_upd, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables
 	WHERE relname = 'items'});
 note("$written rows written, $hot updated in place");
-cmp_ok($hot, '>', 100 * $rounds, 'rows were updated in place');
+cmp_ok($hot, '>', 20 * $rounds, 'rows were updated in place');
 
 # Prepared transactions: their rows are there when they commit and not before,
 # whatever happens in between.

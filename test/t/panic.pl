@@ -69,7 +69,7 @@ my %reached_by = (
 	pages => [ '', $build ],
 	all_pages => [ '', "$build WITH (exact = zstd)" ],
 	(map { $_ => [ $refill, $insert ] }
-		qw(vector vector_page node node_page links_back)),
+		qw(vector vector_page node node_page links_back signposts)),
 	entry => [ q{
 		INSERT INTO few SELECT id, narrow(id) FROM generate_series(1, 5) id;
 		DELETE FROM few;}, 'VACUUM (INDEX_CLEANUP ON) few;' ],
@@ -79,7 +79,7 @@ my %reached_by = (
 	# so few remain that some are cut off
 	binding => [ $delete =~ s/% 4/% 32/r, $vacuum ],
 	(map { $_ => [ $delete, $vacuum ] }
-		qw(bury repair relink vectors_gone free)));
+		qw(bury repair relink signposts vectors_gone free)));
 
 # How often, where that is more than once for sure.
 my %times = (meta => 2, init_meta => 5, vector => 200, node => 200, links_back => 200,
