@@ -19,7 +19,7 @@
  * _done behind the name the wait is after the call.  Only functions that are
  * called without any buffer locked are here.
  *
- * Works with a vego whose symbols are visible; test/run links one for this.
+ * Works with a vego that is linked without its list of exports.
  */
 #include "postgres.h"
 

@@ -22,15 +22,18 @@ repeat_isolation()
 build_with()
 {
 	as_user make -s -C "$SOURCES" clean PG_CONFIG="$PG_CONFIG"
-	BUILT_COPT=$*
-	COPT="$*" MAKE_OPTIONS="with_llvm=no VEGO_FAILURE_POINTS=1" build_and_install
+	usual_options=$MAKE_OPTIONS
+	export COPT="$*"
+	MAKE_OPTIONS="with_llvm=no VEGO_FAILURE_POINTS=1"
+	build_and_install
 }
 
 # And as everything else is built.
 build_again()
 {
-	BUILT_COPT=
 	as_user make -s -C "$SOURCES" clean PG_CONFIG="$PG_CONFIG"
+	unset COPT
+	MAKE_OPTIONS=$usual_options
 	build_and_install
 }
 

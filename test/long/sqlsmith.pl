@@ -48,7 +48,7 @@ INSERT INTO strings SELECT id, binary_quantize(test_vector(id, 64) - test_vector
 UPDATE dense SET v = NULL WHERE id % 50 = 0;
 CREATE INDEX ON dense USING vego_hnsw (v vector_l2_ops);
 CREATE INDEX ON dense USING vego_hnsw (other vector_cosine_ops) WITH (bits = 4, exact = zstd);
-CREATE INDEX ON dense USING vego_hnsw ((v + other) vector_ip_ops) WHERE n > 10;
+CREATE INDEX ON dense USING vego_hnsw (((v + other)::vector(16)) vector_ip_ops) WHERE n > 10;
 CREATE INDEX ON halves USING vego_hnsw (v halfvec_l1_ops) WITH (exact = plain);
 CREATE INDEX ON sparse USING vego_hnsw (v sparsevec_l2_ops);
 CREATE INDEX ON strings USING vego_hnsw (v bit_jaccard_ops);
