@@ -68,6 +68,7 @@ OBJS = \
 	src/partition_leaves.o \
 	src/partition_links.o \
 	src/partition_order.o \
+	src/partition_places.o \
 	src/plan.o \
 	src/repair.o \
 	src/rowstore.o \
@@ -77,6 +78,7 @@ OBJS = \
 	src/shards_cells.o \
 	src/shards_members.o \
 	src/shards_merge.o \
+	src/signposts.o \
 	src/streams.o \
 	src/vacuum.o \
 	src/sparsevec.o \
@@ -111,6 +113,7 @@ REGRESS = \
 	bit \
 	types_catalog \
 	jit \
+	security \
 	index_setup \
 	index_basic \
 	index_options \

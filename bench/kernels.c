@@ -35,7 +35,7 @@ static int32_t marks[MAX_LENGTH];
 static int32_t found[MAX_LENGTH];
 static int32_t least[VEGO_BLOCK_COLUMNS];
 static int32_t dots[LEAF_ROWS * VEGO_BLOCK_COLUMNS];
-static VegoBlockRow row;
+static VegoBlockRow rows[BATCH];
 static VegoBlockColumns columns;
 
 /* What is added here cannot be left out by the compiler. */
@@ -107,12 +107,14 @@ query_dots(void (*kernel) (const uint8_t *const *codes, int count,
 	return (float) sums[count - 1];
 }
 
-/* As long as a block is wide, whatever n. */
+/* As long as a block is wide, whatever n, and as many rows. */
 static float
 block_marks(const VegoKernels *k, int n)
 {
+	VegoBlockMarks out = {found, VEGO_BLOCK_COLUMNS, least, 0};
+
 	(void) n;
-	k->block_marks(dots, &row, &columns, 0, 2047, found, least);
+	k->block_marks(dots, rows, BATCH, &columns, 0, 1, 2047, &out);
 	return (float) found[0];
 }
 

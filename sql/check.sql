@@ -79,6 +79,12 @@ SELECT * FROM vego_check('filled_v') WHERE severity = 'error';
 TRUNCATE filled;
 SELECT * FROM vego_check('filled_v');
 
+-- longer and longer vectors, from none on
+CREATE TABLE longer (id int, v vector(3));
+CREATE INDEX longer_v ON longer USING vego_hnsw (v vector_ip_ops);
+INSERT INTO longer SELECT i, ARRAY[i, 0, 1]::real[]::vector FROM generate_series(1, 300) i;
+SELECT * FROM vego_check('longer_v');
+
 -- many rows alike
 CREATE TABLE alike (id int, v vector(5));
 CREATE INDEX alike_v ON alike USING vego_hnsw (v vector_l2_ops) WITH (m = 2);

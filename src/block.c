@@ -180,6 +180,7 @@ measure(VegoBlocks *blocks, const VegoPanel *panel, int first, int row_count,
 		const VegoColumns *columns, int own, int next_own)
 {
 	int			dims = blocks->rows->coder->block_dims;
+	VegoBlockMarks out = {NULL, columns->padded, NULL, blocks->hands};
 
 	for (int i = 0; i < row_count * blocks->hands; i++)
 		blocks->least[i] = VEGO_NO_MARK;
@@ -194,15 +195,11 @@ measure(VegoBlocks *blocks, const VegoPanel *panel, int first, int row_count,
 								 dims, blocks->dots);
 		if (hand == blocks->hands)
 			hand = 0;
-		for (int r = 0; r < row_count; r++)
-			vego_kernels->block_marks(blocks->dots + r * VEGO_BLOCK_COLUMNS,
-									  &panel->factors[first + r],
-									  &columns->factors[block],
-									  start - own - r * next_own,
-									  columns->places,
-									  vego_blocks_marks(blocks, columns, r) +
-									  start,
-									  vego_blocks_least(blocks, r) + hand);
+		out.marks = blocks->marks + start;
+		out.least = blocks->least + hand;
+		vego_kernels->block_marks(blocks->dots, &panel->factors[first],
+								  row_count, &columns->factors[block],
+								  start - own, next_own, columns->places, &out);
 	}
 	for (int r = 0; r < row_count; r++)
 		for (int c = columns->count; c < columns->padded; c++)

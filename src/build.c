@@ -124,6 +124,7 @@ vegobuild(Relation heap, Relation index, IndexInfo *indexInfo)
 	vego_build_graph(&build);
 	vego_build_write(&build);
 	vego_build_write_entry(&build);
+	vego_build_write_signposts(&build);
 	if (build.team)
 		vego_team_end(build.team);
 	if (build.spool)

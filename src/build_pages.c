@@ -84,6 +84,30 @@ fill_meta(Relation index, VegoRecord record, Buffer buffer,
 	vego_edit_commit(&edit);
 }
 
+/* A page of signposts that point to nobody, which is locked. */
+static void
+fill_signposts(Relation index, VegoRecord record, Buffer buffer,
+			   const VegoGeometry *geometry)
+{
+	PGAlignedBlock image;
+	Page		page = (Page) image.data;
+	uint32		first;
+	int			count = vego_signposts_on_page(geometry,
+											   BufferGetBlockNumber(buffer),
+											   &first);
+	VegoNodeId *signposts = vego_page_signpost(page, first);
+	VegoPageEdit edit;
+
+	vego_page_init(page, VEGO_PAGE_SIGNPOSTS);
+	for (int i = 0; i < count; i++)
+		signposts[i] = VEGO_NO_NODE;
+	((PageHeader) page)->pd_lower = (char *) (signposts + count) -
+		(char *) page;
+	vego_edit_begin(&edit, index, record);
+	vego_edit_open_new(&edit, buffer, image.data);
+	vego_edit_commit(&edit);
+}
+
 static void
 write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
 		   const float *centre)
@@ -91,6 +115,7 @@ write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
 	VegoRecord	record = fork == INIT_FORKNUM ? VEGO_RECORD_INIT_META :
 		VEGO_RECORD_META;
 	int			dims = vego_centre_dims(meta->dims, meta->bits);
+	VegoGeometry geometry;
 	VegoCentrePart part;
 	BlockNumber block = 0;
 
@@ -99,6 +124,10 @@ write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
 		part = vego_centre_part(dims, block++);
 		fill_meta(index, record, new_page(index, fork), meta, centre);
 	} while (part.first + part.count < dims);
+
+	vego_geometry_init(&geometry, meta->dims, meta->bits, meta->m, meta->exact);
+	for (; block < geometry.first_block; block++)
+		fill_signposts(index, record, new_page(index, fork), &geometry);
 }
 
 static VegoMeta
@@ -134,8 +163,29 @@ void
 vego_build_write_meta(VegoBuild *build)
 {
 	VegoMeta	meta = make_meta(build);
+	VegoGeometry geometry;
 
 	write_meta(build->index, MAIN_FORKNUM, &meta, build->centre);
+	vego_geometry_init(&geometry, meta.dims, meta.bits, meta.m, meta.exact);
+	if (geometry.signposts > 0)
+		build->signposts = vego_signposts_draft(&geometry);
+}
+
+/* A node of level 0 may be what a signpost points to. */
+static void
+offer_to_signposts(VegoBuild *build, VegoNodeId id, const VegoFactors *factors,
+				   const uint8 *code)
+{
+	if (build->signposts)
+		vego_signposts_draft_offer(build->signposts, id, factors, code);
+}
+
+/* The index is complete but for these. */
+void
+vego_build_write_signposts(VegoBuild *build)
+{
+	if (build->signposts)
+		vego_signposts_write(vego_nodes_open(build->index), build->signposts);
 }
 
 /* Searches begin at the entry, which is known when all levels have been built. */
@@ -234,6 +284,9 @@ vego_page_writer_add(VegoPageWriter *writer, int level,
 	VegoSlot   *slot = vego_page_slot(geometry, writer->page.data,
 									  writer->place++);
 
+	if (level == 0)
+		offer_to_signposts(writer->build, writer->next_id, node->row.factors,
+						   node->row.code);
 	fill_slot(build, geometry, slot, writer->next_id++, level, node);
 	if (writer->place == geometry->per_page)
 		append_page(writer);
@@ -415,6 +468,26 @@ extend(const VegoBuild *build, BlockNumber first, BlockNumber end)
 	}
 }
 
+/* Nodes of level 0 that were built in memory. */
+static void
+offer_level(VegoBuild *build)
+{
+	const VegoLevel *level = &build->level[0];
+
+	if (build->first_level > 0 || build->signposts == NULL)
+		return;
+	for (uint32 i = 0; i < level->count; i++)
+	{
+		uint32		row = level->rows[i];
+
+		offer_to_signposts(build, build->base[0] + i, &build->factors[row],
+						   build->codes + (Size) row *
+						   build->coder.code_bytes);
+		if (i % RUN_PAGES == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+}
+
 void
 vego_build_write(VegoBuild *build)
 {
@@ -429,6 +502,7 @@ vego_build_write(VegoBuild *build)
 
 	if (build->count == 0)
 		return;
+	offer_level(build);
 	vego_geometry_init(&geometry, build->shape.dims, build->shape.bits,
 					   build->shape.m, build->shape.exact);
 	first = first_block(build, &geometry);

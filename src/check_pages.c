@@ -76,6 +76,35 @@ node_page_blemish(const VegoGeometry *geometry, Page page)
 	return page_blemish(page);
 }
 
+static const char *
+signpost_page_blemish(const VegoGeometry *geometry, BlockNumber block,
+					  Page page)
+{
+	uint32		first;
+	int			count = vego_signposts_on_page(geometry, block, &first);
+
+	if (((PageHeader) page)->pd_lower !=
+		SizeOfPageHeaderData + count * sizeof(VegoNodeId))
+		return "page does not end with its last signpost";
+	return page_blemish(page);
+}
+
+/* The same for what a page of this kind should be. */
+static const char *
+blemish_of_kind(VegoCheck *check, BlockNumber block, int kind)
+{
+	switch (kind)
+	{
+		case VEGO_PAGE_NODES:
+			return node_page_blemish(&check->geometry, check->page);
+		case VEGO_PAGE_SIGNPOSTS:
+			return signpost_page_blemish(&check->geometry, block,
+										 check->page);
+		default:
+			return page_blemish(check->page);
+	}
+}
+
 /* What a page is good for. */
 typedef enum PageState
 {
@@ -108,9 +137,7 @@ check_page(VegoCheck *check, BlockNumber block, int kind)
 		vego_finding(check, VEGO_PAGES, VEGO_INFO, block, -1, "page is new");
 		return PAGE_NEW;
 	}
-	blemish = kind == VEGO_PAGE_NODES ?
-		node_page_blemish(&check->geometry, check->page) :
-		page_blemish(check->page);
+	blemish = blemish_of_kind(check, block, kind);
 	if (blemish)
 		vego_finding(check, VEGO_PAGES, VEGO_ERROR, block, -1, "%s", blemish);
 	return kind == VEGO_PAGE_EXACT ? PAGE_EXACT : PAGE_READABLE;
@@ -185,6 +212,29 @@ take_centre(VegoCheck *check, BlockNumber block, float *centre)
 					 "centre is not finite");
 }
 
+/* I1 and I5 for the signposts, if codes are of sparse vectors. */
+static void
+check_signposts(VegoCheck *check)
+{
+	const VegoGeometry *geometry = &check->geometry;
+
+	for (BlockNumber block = geometry->signpost_block;
+		 block < geometry->first_block; block++)
+	{
+		uint32		first;
+		int			count = vego_signposts_on_page(geometry, block, &first);
+		const VegoNodeId *ids = vego_page_signpost(check->page, first);
+
+		if (check_page(check, block, VEGO_PAGE_SIGNPOSTS) != PAGE_READABLE)
+			continue;
+		for (int i = 0; i < count; i++)
+			if (ids[i] != VEGO_NO_NODE && !vego_check_id_exists(check, ids[i]))
+				vego_finding(check, VEGO_LINKS, VEGO_ERROR, block, -1,
+							 "signpost %u points to %u, which is no slot",
+							 first + i, ids[i]);
+	}
+}
+
 /* The remaining meta pages, and the centre on all of them. */
 static bool
 check_centre(VegoCheck *check)
@@ -193,7 +243,7 @@ check_centre(VegoCheck *check)
 												  check->meta.bits) *
 								 sizeof(float));
 
-	for (BlockNumber block = 0; block < check->geometry.first_block; block++)
+	for (BlockNumber block = 0; block < check->geometry.signpost_block; block++)
 	{
 		if (block > 0 &&
 			check_page(check, block, VEGO_PAGE_META) != PAGE_READABLE)
@@ -257,6 +307,7 @@ vego_check_meta(VegoCheck *check)
 		return false;
 	}
 	check_catalog(check);
+	check_signposts(check);
 	return check_centre(check);
 }
 

@@ -129,10 +129,11 @@ codec_of(VegoNodes *nodes)
 		/* reading may have changed what is remembered, and where */
 		memory = vego_nodes_exact_memory(nodes);
 		if (memory->codec == NULL)
-			memory->codec = vego_codec_make(TopMemoryContext,
-											nodes->meta.element_bytes,
-											dictionaries.bytes,
-											dictionaries.length);
+			vego_nodes_keep_codec(nodes,
+								  vego_codec_make(TopMemoryContext,
+												  nodes->meta.element_bytes,
+												  dictionaries.bytes,
+												  dictionaries.length));
 		if (memory->codec == NULL)
 			vego_exact_report(nodes->rel, nodes->meta.dictionary,
 							  "dictionary cannot be used");

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "code_sparse.h"
 #include "graph_select.h"
 #include "simd/kernels.h"
 
@@ -93,7 +94,7 @@ l1_distance(const VegoCoder *coder, const float *values, const Prepared *b)
 								 (float) b->step, coder->dims);
 }
 
-/* Those chosen so far. */
+/* Some of those chosen so far. */
 typedef struct Chosen
 {
 	int			count;
@@ -101,6 +102,19 @@ typedef struct Chosen
 	const VegoFactors *factors[2 * VEGO_MAX_M];
 	const uint8 *codes[2 * VEGO_MAX_M + TOGETHER];
 } Chosen;
+
+static void
+add_chosen(Chosen *chosen, const VegoCandidate *candidate,
+		   const Prepared *prepared)
+{
+	chosen->prepared[chosen->count] = *prepared;
+	chosen->factors[chosen->count] = candidate->factors;
+
+	/* as many codes as are compared with at a time */
+	for (int k = 0; k < TOGETHER; k++)
+		chosen->codes[chosen->count + k] = candidate->code;
+	chosen->count++;
+}
 
 /* Is one of them nearer to the candidate than this, by the slack? */
 static bool
@@ -136,39 +150,60 @@ is_shadowed_l1(const VegoCoder *coder, const Chosen *chosen,
 	return false;
 }
 
-/* The same of codes that are compared one by one. */
+/* The same of sparse codes. */
 static bool
 is_shadowed_sparse(const VegoCoder *coder, const Chosen *chosen,
 				   const VegoCandidate *candidate)
 {
 	double		slack = vego_code_slack(coder);
+	bool		shadowed = false;
 
-	for (int j = 0; j < chosen->count; j++)
-		if (slack * vego_code_distance(coder, candidate->factors,
-									   candidate->code,
-									   chosen->factors[j],
-									   chosen->codes[j]) <
-			candidate->distance)
-			return true;
-	return false;
+	vego_sparse_lay(candidate->factors, candidate->code);
+	for (int j = 0; j < chosen->count && !shadowed; j++)
+	{
+		double		shared = vego_sparse_shared_with_laid(coder,
+														  chosen->factors[j],
+														  chosen->codes[j]);
+
+		shadowed = slack * vego_sparse_distance(coder, candidate->factors,
+												chosen->factors[j], shared) <
+			candidate->distance;
+	}
+	vego_sparse_take_up(candidate->code);
+	return shadowed;
+}
+
+/* By whatever the codes need; values are scratch for L1. */
+static bool
+is_hidden(const VegoCoder *coder, const Chosen *chosen,
+		  const VegoCandidate *candidate, const Prepared *prepared,
+		  const float *values)
+{
+	if (coder->bits == VEGO_BITS_SPARSE)
+		return is_shadowed_sparse(coder, chosen, candidate);
+	if (values)
+		return is_shadowed_l1(coder, chosen, values, candidate->distance);
+	return is_shadowed(coder, chosen, prepared, candidate->distance);
 }
 
 int
 vego_select_neighbours(const VegoCoder *coder, VegoCandidate *candidates,
 					   int count, int limit)
 {
-	Chosen		chosen;
+	Chosen		apart;
+	Chosen		others;
+	int			chosen = 0;
 	int			binding_ahead = 0;
 	bool		sparse = coder->bits == VEGO_BITS_SPARSE;
 	float	   *values = coder->metric == VEGO_L1 && !sparse ?
 		palloc(coder->dims * sizeof(float)) : NULL;
 
-	Assert(limit <= lengthof(chosen.prepared));
-	chosen.count = 0;
+	Assert(limit <= lengthof(others.prepared));
+	apart.count = others.count = 0;
 	for (int i = 0; i < count; i++)
 		binding_ahead += candidates[i].binding;
 
-	for (int i = 0; i < count && chosen.count < limit; i++)
+	for (int i = 0; i < count && chosen < limit; i++)
 	{
 		VegoCandidate candidate = candidates[i];
 		Prepared	self;
@@ -176,36 +211,24 @@ vego_select_neighbours(const VegoCoder *coder, VegoCandidate *candidates,
 
 		if (candidate.binding)
 			binding_ahead--;
-		else if (chosen.count + binding_ahead >= limit)
+		else if (chosen + binding_ahead >= limit)
 			continue;			/* the room left is taken */
 
 		self = prepare(coder, &candidate);
-		if (candidate.binding)
-			shadowed = false;
-		else if (sparse)
-			shadowed = is_shadowed_sparse(coder, &chosen, &candidate);
-		else if (values)
-		{
+		if (values && !candidate.binding)
 			vego_decode(coder, candidate.factors, candidate.code, values);
-			shadowed = is_shadowed_l1(coder, &chosen, values,
-									  candidate.distance);
-		}
-		else
-			shadowed = is_shadowed(coder, &chosen, &self, candidate.distance);
+		if (!candidate.binding)
+			shadowed = is_hidden(coder, &others, &candidate, &self, values) ||
+				(!candidate.apart &&
+				 is_hidden(coder, &apart, &candidate, &self, values));
 		if (!shadowed)
 		{
-			candidates[i] = candidates[chosen.count];
-			candidates[chosen.count] = candidate;
-			chosen.prepared[chosen.count] = self;
-			chosen.factors[chosen.count] = candidate.factors;
-
-			/* as many codes as are compared with at a time */
-			for (int k = 0; k < TOGETHER; k++)
-				chosen.codes[chosen.count + k] = candidate.code;
-			chosen.count++;
+			candidates[i] = candidates[chosen];
+			candidates[chosen++] = candidate;
+			add_chosen(candidate.apart ? &apart : &others, &candidate, &self);
 		}
 	}
 	if (values)
 		pfree(values);
-	return chosen.count;
+	return chosen;
 }

@@ -16,6 +16,8 @@ typedef struct VegoCandidate
 	const VegoFactors *factors;
 	const uint8 *code;
 	bool		binding;		/* must be chosen: see VEGO_LINK_BINDING */
+	bool		apart;			/* shadows no other that is apart, for they
+								 * have been chosen together before */
 } VegoCandidate;
 
 /* Nearest first; equal distances by id, so that choices are reproducible. */

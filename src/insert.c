@@ -110,8 +110,8 @@ vegoinsert(Relation index, Datum *values, bool *isnull, ItemPointer heap_tid,
 									  vego_value_bytes(opclass, value));
 		vego_graph_insert(&inserter->bench, &factors, inserter->code, heap_tid,
 						  exact, vego_graph_level(heap_tid),
-						  vego_ef_construction(index,
-											   vego_nodes_estimate(nodes)));
+						  vego_insert_ef_construction(index,
+													  vego_nodes_estimate(nodes)));
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(inserter->row_context);

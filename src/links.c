@@ -25,13 +25,17 @@ links_to_choose(const VegoNodes *nodes)
  * A link back costs a page: to lock, to log, and to log whole after a
  * checkpoint.  So many of the nearest are worth it; the others link back where
  * a page is changed anyway.  Under inner product all are: they are fewer, and
- * who links to a node is all that leads to it from outside.
+ * who links to a node is all that leads to it from outside.  Of sparse vectors
+ * twice as many are: whoever has a new node among its nearest is seldom among
+ * those of the new one, which have in common what many have.
  */
 static inline int
 links_back_to_make(const VegoNodes *nodes)
 {
-	return nodes->coder.metric == VEGO_INNER_PRODUCT ?
-		nodes->geometry.capacity : nodes->meta.m / 2;
+	if (nodes->coder.metric == VEGO_INNER_PRODUCT)
+		return nodes->geometry.capacity;
+	return nodes->coder.bits == VEGO_BITS_SPARSE ?
+		nodes->meta.m : nodes->meta.m / 2;
 }
 
 /*
@@ -61,7 +65,7 @@ candidate_of(const VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 	candidate.id = id;
 	candidate.factors = vego_slot_factors(&nodes->geometry, slot);
 	candidate.code = vego_slot_code(&nodes->geometry, slot);
-	candidate.binding = false;
+	candidate.binding = candidate.apart = false;
 	return candidate;
 }
 
@@ -164,6 +168,7 @@ choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 
 		candidate->id = vego_link_id(links[i]);
 		candidate->binding = vego_link_is_binding(links[i]);
+		candidate->apart = false;
 		candidate->factors = &factor_copies[i];
 		candidate->code = code_copies + i * code_room;
 		live = vego_nodes_sketch(nodes, candidate->id, &factor_copies[i],
@@ -178,6 +183,7 @@ choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 	}
 	candidates[count].id = vego_link_id(newcomer);
 	candidates[count].binding = vego_link_is_binding(newcomer);
+	candidates[count].apart = false;
 	candidates[count].factors = factors;
 	candidates[count].code = code;
 	candidates[count].distance =

@@ -29,6 +29,9 @@
  */
 #define MAX_FRAMES 64
 
+/* With dictionaries a codec takes 110 kB, so there are fewer of them. */
+#define MAX_CODECS 16
+
 struct VegoFrames
 {
 	RelFileLocator locator;
@@ -136,6 +139,30 @@ VegoExactMemory *
 vego_nodes_exact_memory(VegoNodes *nodes)
 {
 	return &own_frames(nodes)->exact_memory;
+}
+
+void
+vego_nodes_keep_codec(VegoNodes *nodes, struct VegoCodec *codec)
+{
+	VegoFrames *own = own_frames(nodes);
+	VegoFrames *oldest = NULL;
+	int			others = 0;
+
+	own->exact_memory.codec = codec;
+	for (int i = 0; i < MAX_FRAMES; i++)
+	{
+		VegoFrames *frames = &known_frames[i];
+
+		if (frames == own || frames->exact_memory.codec == NULL)
+			continue;
+		others++;
+		if (oldest == NULL || frames->last_use < oldest->last_use)
+			oldest = frames;
+	}
+	if (codec == NULL || others < MAX_CODECS)
+		return;
+	vego_codec_free(oldest->exact_memory.codec);
+	oldest->exact_memory.codec = NULL;
 }
 
 VegoCounters *
@@ -762,6 +789,24 @@ find_free_slot(VegoNodes *nodes, BlockNumber block, Page page)
 }
 
 /*
+ * Links are chosen before the node has an id, and a chosen node may have been
+ * freed since and its slot given to this one.
+ */
+static void
+drop_link(const VegoGeometry *geometry, VegoSlot *slot, VegoNodeId id)
+{
+	VegoLink   *links = vego_slot_links(geometry, slot);
+	int			kept = 0;
+
+	for (int i = 0; i < slot->degree; i++)
+		if (vego_link_id(links[i]) != id)
+			links[kept++] = links[i];
+	for (int i = kept; i < slot->degree; i++)
+		links[i] = 0;
+	slot->degree = kept;
+}
+
+/*
  * Writes the slot, checked by the id it gets, to a free place of the locked
  * page and lets go of it.
  */
@@ -778,6 +823,7 @@ fill_slot(VegoNodes *nodes, Buffer buffer, int place, VegoSlot *slot)
 	VegoPageEdit edit;
 
 	slot->check = vego_slot_check(nodes->meta.stamp, id);
+	drop_link(geometry, slot, id);
 	vego_edit_begin(&edit, nodes->rel, PageIsNew(page) ?
 					VEGO_RECORD_NODE_PAGE : VEGO_RECORD_NODE);
 	if (PageIsNew(page))

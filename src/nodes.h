@@ -69,6 +69,12 @@ typedef struct VegoExactMemory
 extern VegoExactMemory *vego_nodes_exact_memory(VegoNodes *nodes);
 
 /*
+ * Remembers the codec of the index, or none, and forgets that of the index used
+ * longest ago if there are too many.
+ */
+extern void vego_nodes_keep_codec(VegoNodes *nodes, struct VegoCodec *codec);
+
+/*
  * Opens the index for searching and changing.  Locks the meta page, shared,
  * for a moment.  Errors: ERRCODE_INDEX_CORRUPTED for a damaged meta page,
  * ERRCODE_FEATURE_NOT_SUPPORTED for another version's.
@@ -169,7 +175,7 @@ extern Buffer vego_nodes_pin(VegoNodes *nodes, BlockNumber block);
 
 /*
  * Writes a new node into a free slot, one WAL record; returns its id, by which
- * the slot given is checked from now on.
+ * the slot given is checked from now on.  A link to that id is left out.
  */
 extern VegoNodeId vego_nodes_insert(VegoNodes *nodes, VegoSlot *slot);
 

@@ -14,6 +14,9 @@
 
 #include "partition_stages.h"
 
+/* The links of queued nodes are fetched so many nodes ahead. */
+#define LINKS_AHEAD 8
+
 typedef enum NodeState
 {
 	NODE_UNREACHED = 0,
@@ -157,9 +160,20 @@ find_host(const Walk *walk, uint32 node)
 	return VEGO_NO_NODE;
 }
 
+static void
+prefetch_links(const Walk *walk, uint32 node)
+{
+	const VegoLevel *level = &walk->build->level;
+	const VegoLink *links = level->links + (size_t) node * level->capacity;
+
+	for (int i = 0; i < level->capacity; i += 64 / sizeof(VegoLink))
+		__builtin_prefetch(links + i);
+}
+
 /*
  * Goes on from the nodes queued from walk->first on, over nodes not reached
- * yet.  Returns the first node met that could be their host, or VEGO_NO_NODE.
+ * yet.  Returns the first node met that could be their host, or VEGO_NO_NODE,
+ * as always of the first walk.
  */
 static uint32
 walk_on(Walk *walk)
@@ -170,8 +184,10 @@ walk_on(Walk *walk)
 	{
 		uint32		node = walk->queue[next];
 
+		if (walk->queued - next > LINKS_AHEAD)
+			prefetch_links(walk, walk->queue[next + LINKS_AHEAD]);
 		bind_targets(walk, node);
-		if (host == VEGO_NO_NODE)
+		if (host == VEGO_NO_NODE && walk->first > 0)
 			host = find_host(walk, node);
 		vego_advance(walk->work, 1, 1);
 	}

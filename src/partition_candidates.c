@@ -14,7 +14,7 @@ void
 vego_partition_begin_candidates(VegoPartition *build)
 {
 	uint64		places = build->leaf_start[build->leaf_count];
-	uint64		count = places * build->candidates_a_leaf;
+	uint64		count = places * vego_partition_marks_a_place(build);
 
 	build->candidates = vego_array_new(build, count, sizeof(int32));
 }
@@ -54,13 +54,19 @@ l1_marks(VegoBlocks *blocks, const uint32 *rows, int self,
 		blocks->marks[c] = VEGO_NO_MARK;
 }
 
-/* Keeps the nearest members as candidates of one, row r of the last block. */
+/*
+ * Keeps the nearest members as candidates of one, row r of the last block, and a
+ * few at random.
+ */
 static void
 keep_nearest(const VegoPartition *build, VegoWork *work, uint64 place,
 			 const VegoColumns *columns, int r)
 {
 	int			most = build->candidates_a_leaf;
-	int32	   *candidates = build->candidates + place * most;
+	int			all = vego_partition_marks_a_place(build);
+	int32	   *candidates = build->candidates + place * all;
+	const int32 *marks = vego_blocks_marks(&work->blocks, columns, r);
+	uint64		random = build->options->seed + (place << 32);
 	int			kept = 0;
 	int			found = vego_blocks_nearest(&work->blocks, &work->nearest,
 											columns, r, most + 1);
@@ -71,6 +77,13 @@ keep_nearest(const VegoPartition *build, VegoWork *work, uint64 place,
 			candidates[kept++] = work->nearest.marks[i];
 	for (int i = kept; i < most; i++)
 		candidates[i] = VEGO_NO_MARK;
+	for (int i = most; i < all; i++)
+	{
+		int32		stranger = marks[vego_random(&random) % columns->count];
+
+		candidates[i] = (stranger & columns->places) != 0 ?
+			stranger : VEGO_NO_MARK;
+	}
 }
 
 static void
@@ -209,26 +222,13 @@ sum_shared(Postings *postings, const VegoRows *rows, uint32 row, int count)
 	}
 }
 
-/* vego_code_distance of two rows, what they have in common being known. */
-static double
-distance_of_shared(const VegoRows *rows, uint32 a, uint32 b, double shared)
-{
-	const VegoFactors *x = vego_row_factors(rows, a);
-	const VegoFactors *y = vego_row_factors(rows, b);
-	double		lift;
-
-	if (rows->coder->metric == VEGO_L1)
-		return (double) x->lo + y->lo - shared;
-	lift = vego_lift(rows->coder, x) - vego_lift(rows->coder, y);
-	return (double) x->norm * x->norm + (double) y->norm * y->norm +
-		lift * lift - 2.0 * shared;
-}
-
 static void
 sparse_marks(const VegoPartition *build, VegoBlocks *blocks,
 			 const Postings *postings, const uint32 *rows, int self,
 			 const VegoColumns *columns)
 {
+	const VegoCoder *coder = build->rows.coder;
+	const VegoFactors *own = vego_row_factors(&build->rows, rows[self]);
 	double		unit = vego_partition_unit(build);
 	int32	   *least = vego_blocks_least(blocks, 0);
 
@@ -240,9 +240,10 @@ sparse_marks(const VegoPartition *build, VegoBlocks *blocks,
 
 		if (c < columns->count)
 		{
-			double		distance = distance_of_shared(&build->rows, rows[self],
-													  rows[c],
-													  postings->shared[c]);
+			double		distance =
+				vego_sparse_distance(coder, own,
+									 vego_row_factors(&build->rows, rows[c]),
+									 postings->shared[c]);
 
 			mark = vego_mark((float) (Max(distance, 0.0) * unit), c - self,
 							 columns->places);

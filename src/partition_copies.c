@@ -13,6 +13,9 @@
 
 #include "partition_stages.h"
 
+/* Codes are hashed so many rows before they are looked for. */
+#define HASHES_AHEAD 16
+
 /* An entry of the hash table of codes; linear probing. */
 typedef struct Entry
 {
@@ -57,6 +60,7 @@ vego_partition_set_copies_aside(VegoPartition *build, VegoWork *work)
 {
 	const VegoRows *rows = &build->rows;
 	uint64		size = 16;
+	uint64		hashes[HASHES_AHEAD] = {0};
 	Entry	   *table;
 
 	while (size < 2 * (uint64) build->count)
@@ -64,12 +68,23 @@ vego_partition_set_copies_aside(VegoPartition *build, VegoWork *work)
 	table = vego_allocate_zero(size, sizeof(Entry));
 	build->items = vego_array_new(build, build->count, sizeof(uint32));
 
-	for (uint32 row = 0; row < build->count; row++)
+	for (uint64 ahead = 0; ahead < (uint64) build->count + HASHES_AHEAD;
+		 ahead++)
 	{
-		uint64		hash = hash_row(rows, row);
+		uint32		row = (uint32) (ahead - HASHES_AHEAD);
+		uint64		hash = hashes[ahead % HASHES_AHEAD];
 		uint32		tag = (uint32) (hash >> 32);
 		uint64		slot = hash & (size - 1);
 
+		if (ahead < build->count)
+		{
+			uint64		next = hash_row(rows, (uint32) ahead);
+
+			hashes[ahead % HASHES_AHEAD] = next;
+			__builtin_prefetch(&table[next & (size - 1)], 1);
+		}
+		if (ahead < HASHES_AHEAD)
+			continue;
 		while (table[slot].item != 0 &&
 			   (table[slot].tag != tag ||
 				!are_equal(rows, build->items[table[slot].item - 1], row)))

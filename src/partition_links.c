@@ -4,16 +4,11 @@
  */
 #include "postgres.h"
 
-#include <float.h>
-
 #include "graph_select.h"
 #include "partition_stages.h"
 
 /* Of those who link to it, an item considers so many times its room. */
 #define MOST_BACK_LINKS 8
-
-/* Members of an item's leaves that are candidates wherever they are. */
-#define STRANGERS 4
 
 void
 vego_partition_begin_links(VegoPartition *build)
@@ -115,7 +110,7 @@ fill_candidates(const VegoPartition *build, Lists *lists)
 		candidate->distance = vego_key_distance(lists->keys[i]) * unscale;
 		candidate->factors = vego_row_factors(&build->rows, row);
 		candidate->code = vego_row_code(&build->rows, row);
-		candidate->binding = false;
+		candidate->binding = candidate->apart = false;
 		prefetch_row(build, row);
 	}
 }
@@ -145,36 +140,38 @@ first_candidate(const VegoPartition *build, uint32 position, int j)
 	uint64		i = (uint64) position * build->leaves_a_row + j;
 
 	return (build->leaf_start[build->leaves[i]] + build->seats[i]) *
-		build->candidates_a_leaf;
+		vego_partition_marks_a_place(build);
+}
+
+/* The key of a mark of an item in its leaf j. */
+static uint64
+candidate_key(const VegoPartition *build, uint32 position, int j, int32 mark)
+{
+	uint64		i = (uint64) position * build->leaves_a_row + j;
+	int32		places = vego_partition_places(build);
+	uint64		seat = (build->seats[i] + mark) & places;
+
+	return vego_key(vego_mark_distance(mark, places),
+					build->members[build->leaf_start[build->leaves[i]] + seat]);
 }
 
 /* Merges the candidates from all leaves of an item; returns how many. */
 static int
 merge_candidates(const VegoPartition *build, uint32 position, Lists *lists)
 {
-	int			per_row = build->leaves_a_row;
-	int			per_leaf = build->candidates_a_leaf;
-	int32		places = vego_partition_places(build);
 	int			count = 0;
 
-	for (int j = 0; j < per_row; j++)
+	for (int j = 0; j < build->leaves_a_row; j++)
 	{
-		uint64		i = (uint64) position * per_row + j;
-		uint64		start = build->leaf_start[build->leaves[i]];
-		int			listed = 0;
 		const int32 *candidates = build->candidates +
 			first_candidate(build, position, j);
+		int			listed = 0;
 		uint64	   *swap = lists->keys;
 
-		for (; listed < per_leaf && candidates[listed] != VEGO_NO_MARK;
-			 listed++)
-		{
-			int32		mark = candidates[listed];
-			int			seat = (build->seats[i] + mark) & places;
-
-			lists->leaf[listed] = vego_key(vego_mark_distance(mark, places),
-										   build->members[start + seat]);
-		}
+		for (; listed < build->candidates_a_leaf &&
+			 candidates[listed] != VEGO_NO_MARK; listed++)
+			lists->leaf[listed] = candidate_key(build, position, j,
+												candidates[listed]);
 		/* positions ascend with seats, but these go in a circle */
 		vego_keys_sort(lists->leaf, listed);
 		count = merge_keys(lists->keys, count, lists->leaf, listed,
@@ -183,25 +180,6 @@ merge_candidates(const VegoPartition *build, uint32 position, Lists *lists)
 		lists->merged = swap;
 	}
 	return count;
-}
-
-/* The strangers of an item: random members of its leaves. */
-static void
-pick_strangers(const VegoPartition *build, uint32 position,
-			   uint32 strangers[STRANGERS])
-{
-	int			per_row = build->leaves_a_row;
-	const uint32 *leaves = build->leaves + (uint64) position * per_row;
-	uint64		random = build->options->seed + ((uint64) position << 32);
-
-	for (int i = 0; i < STRANGERS; i++)
-	{
-		uint32		leaf = leaves[i % per_row];
-		uint64		start = build->leaf_start[leaf];
-		uint64		size = build->leaf_start[leaf + 1] - start;
-
-		strangers[i] = build->members[start + vego_random(&random) % size];
-	}
 }
 
 /*
@@ -215,25 +193,28 @@ static int
 add_strangers(const VegoPartition *build, uint32 position, uint64 *keys,
 			  int count)
 {
-	uint32		strangers[STRANGERS];
+	int			nearest = build->candidates_a_leaf;
 
-	pick_strangers(build, position, strangers);
-	for (int i = 0; i < STRANGERS; i++)
+	for (int j = 0; j < build->leaves_a_row; j++)
 	{
-		uint32		other = strangers[i];
-		bool		known = other == position;
-		double		distance;
+		const int32 *candidates = build->candidates +
+			first_candidate(build, position, j);
 
-		for (int j = 0; j < count; j++)
-			known |= vego_key_id(keys[j]) == other;
-		if (known)
-			continue;
-		distance = vego_partition_unit(build) *
-			vego_row_distance(&build->rows, build->rows.coder,
-							  build->items[position], build->items[other]);
-		keys[count] = PG_UINT64_MAX;
-		vego_keys_offer(keys, ++count,
-						vego_key((float) Min(distance, FLT_MAX), other));
+		for (int i = nearest; i < vego_partition_marks_a_place(build); i++)
+		{
+			uint64		key;
+			bool		known = candidates[i] == VEGO_NO_MARK;
+
+			if (known)
+				continue;
+			key = candidate_key(build, position, j, candidates[i]);
+			for (int k = 0; k < count; k++)
+				known |= vego_key_id(keys[k]) == vego_key_id(key);
+			if (known)
+				continue;
+			keys[count] = PG_UINT64_MAX;
+			vego_keys_offer(keys, ++count, key);
+		}
 	}
 	return count;
 }
@@ -242,14 +223,9 @@ add_strangers(const VegoPartition *build, uint32 position, uint64 *keys,
 static void
 prefetch_forward(const VegoPartition *build, uint32 position)
 {
-	uint32		strangers[STRANGERS];
-
 	for (int j = 0; j < build->leaves_a_row; j++)
 		__builtin_prefetch(build->candidates +
 						   first_candidate(build, position, j));
-	pick_strangers(build, position, strangers);
-	for (int i = 0; i < STRANGERS; i++)
-		prefetch_row(build, build->items[strangers[i]]);
 }
 
 static void
@@ -282,8 +258,8 @@ void
 vego_partition_choose_links(const VegoPartition *build, VegoWork *work,
 							uint32 from, uint32 to)
 {
-	int			most = build->leaves_a_row * build->candidates_a_leaf +
-		STRANGERS;
+	int			most = build->leaves_a_row *
+		vego_partition_marks_a_place(build);
 	Lists		lists[2];
 
 	lists_init(&lists[0], most);
@@ -390,6 +366,13 @@ gather_back(const VegoPartition *build, uint32 position, uint64 *back,
 	lists->count = merge_keys(lists->leaf, degree, back, Min(back_count, most),
 							  lists->keys);
 	fill_candidates(build, lists);
+
+	/* its own links have been chosen among each other before */
+	for (int i = 0, own = 0; i < lists->count && own < degree; i++)
+	{
+		lists->candidates[i].apart = lists->keys[i] == lists->leaf[own];
+		own += lists->candidates[i].apart;
+	}
 }
 
 static void

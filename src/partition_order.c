@@ -14,6 +14,9 @@
 /* Items of a home leaf are halved until so few are left. */
 #define ORDER_SIZE 16
 
+/* Two items far from each other are looked for among so many at most. */
+#define FAR_SAMPLE 8192
+
 /* Rows are moved in up to so many stripes, of whole cache lines. */
 #define MOST_STRIPES 8
 #define STRIPE_ALIGNMENT 64
@@ -40,6 +43,28 @@ item_distance(const VegoPartition *build, uint32 a, uint32 b)
 	return (float) Min(distance, VEGO_LARGEST_NORM * VEGO_LARGEST_NORM);
 }
 
+/* The farthest of some of these from one of them. */
+static uint32
+find_far(const VegoPartition *build, const uint32 *indexes, uint32 count,
+		 uint32 one)
+{
+	uint32		stride = (count + FAR_SAMPLE - 1) / FAR_SAMPLE;
+	float		farthest = -1.0f;
+	uint32		far = one;
+
+	for (uint32 i = 0; i < count; i += stride)
+	{
+		float		distance = item_distance(build, indexes[i], one);
+
+		if (distance > farthest)
+		{
+			farthest = distance;
+			far = indexes[i];
+		}
+	}
+	return far;
+}
+
 /*
  * Reorders indexes of items by which of two far-off ones they are nearer to.
  * The halves are of equal size whatever the distances, so that halving ends
@@ -50,28 +75,13 @@ halve(const VegoPartition *build, VegoWork *work, uint32 *indexes,
 	  uint32 count)
 {
 	uint64	   *keys = vego_allocate(count, sizeof(uint64));
-	float	   *from_b = vego_allocate(count, sizeof(float));
-	uint32		a = indexes[0];
-	uint32		b = a;
+	uint32		b = find_far(build, indexes, count, indexes[0]);
+	uint32		a = find_far(build, indexes, count, b);
 
-	for (int pass = 0; pass < 2; pass++)
-	{
-		float		farthest = -1.0f;
-
-		b = a;
-		for (uint32 i = 0; i < count; i++)
-		{
-			from_b[i] = item_distance(build, indexes[i], b);
-			if (from_b[i] > farthest)
-			{
-				farthest = from_b[i];
-				a = indexes[i];
-			}
-		}
-	}
 	for (uint32 i = 0; i < count; i++)
 	{
-		float		balance = item_distance(build, indexes[i], a) - from_b[i];
+		float		balance = item_distance(build, indexes[i], a) -
+			item_distance(build, indexes[i], b);
 		uint32		bits;
 
 		/* floats of either sign, made to sort by their bits */
@@ -83,8 +93,7 @@ halve(const VegoPartition *build, VegoWork *work, uint32 *indexes,
 	for (uint32 i = 0; i < count; i++)
 		indexes[i] = vego_key_id(keys[i]);
 	pfree(keys);
-	pfree(from_b);
-	vego_advance(work, 0, 3.0 * VEGO_LONE_DISTANCE * count);
+	vego_advance(work, 0, 2.0 * VEGO_LONE_DISTANCE * (count + FAR_SAMPLE));
 }
 
 /* ----------------------------------------------------------------

@@ -50,6 +50,7 @@ typedef struct VegoPartition
 	int			leaf_size;		/* members to aim for */
 	int			leaf_limit;		/* and the most of them */
 	int			leaves_a_row;
+	int			tree_leaves;	/* of these, the others being by place */
 	int			candidates_a_leaf;
 	int			widest;			/* columns a row of a block may meet */
 
@@ -91,7 +92,8 @@ typedef struct VegoPartition
 	float	   *centroid_lifts;
 
 	/* who is in which leaf */
-	uint32	   *cell_of;		/* leaves_a_row of each item, nearest first */
+	uint32	   *cell_of;		/* leaves_a_row of each item; those of the tree
+								 * first, and of these the nearest */
 	uint32	   *order;			/* the item at each position */
 	uint64	   *home_start;		/* of the items at home in a cell, in order */
 	uint64	   *cell_start;		/* of cells in members */
@@ -101,8 +103,9 @@ typedef struct VegoPartition
 	uint16	   *seats;			/* ... and its place there */
 
 	/*
-	 * candidates_a_leaf of each place in members, nearest first: marks (of
-	 * scaled distances), or VEGO_NO_MARK; see vego_blocks_measure_pairs.
+	 * Of each place in members, nearest first, candidates_a_leaf marks (of
+	 * scaled distances), or VEGO_NO_MARK; see vego_blocks_measure_pairs.  Then
+	 * strangers.
 	 */
 	int32	   *candidates;
 
@@ -159,6 +162,24 @@ extern void vego_work_phase(VegoWork *work, int phase, int64 total);
 
 /* Some units are done, which took so many distances, or as much time. */
 extern void vego_advance(VegoWork *work, int64 units, double distances);
+
+/*
+ * Strangers: members of an item's leaves that are candidates wherever they are,
+ * so many of all leaves together at least.
+ */
+#define VEGO_STRANGERS 4
+
+static inline int
+vego_strangers_a_leaf(int leaves_a_row)
+{
+	return (VEGO_STRANGERS + leaves_a_row - 1) / leaves_a_row;
+}
+
+static inline int
+vego_partition_marks_a_place(const VegoPartition *build)
+{
+	return build->candidates_a_leaf + vego_strangers_a_leaf(build->leaves_a_row);
+}
 
 /* Members of the largest leaf there can be. */
 static inline int
@@ -272,6 +293,9 @@ extern void vego_partition_one_leaf(VegoPartition *build);
 
 /* What assign_leaves needs that does not grow with the items. */
 extern Size vego_partition_range_bytes(const VegoCoder *coder);
+
+/* partition_places.c; for sparse items, after the tree */
+extern void vego_partition_assign_places(VegoPartition *build, VegoWork *work);
 
 /* partition_order.c */
 extern void vego_partition_order_homes(VegoPartition *build, VegoWork *work);

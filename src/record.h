@@ -22,11 +22,11 @@ typedef enum VegoRecord
 	VEGO_RECORD_VECTOR_PAGE,	/* the same on a new page */
 	VEGO_RECORD_NODE,			/* a node in a free slot */
 	VEGO_RECORD_NODE_PAGE,		/* the same on a new page */
-	VEGO_RECORD_SELF_LINK,		/* a new node's link to itself goes */
 	VEGO_RECORD_LINKS_BACK,		/* links to a new node, four pages of them */
 	VEGO_RECORD_BINDING,		/* one that must be, by insert or vacuum */
 	VEGO_RECORD_ENTRY,			/* the entry */
 	VEGO_RECORD_RADIUS,			/* the radius of the lift */
+	VEGO_RECORD_SIGNPOSTS,		/* signposts, by all; four pages of them */
 
 	/* vacuum */
 	VEGO_RECORD_BURY,			/* live slots of a page become dead */

@@ -44,6 +44,7 @@ add_candidate(Gathering *gathering, VegoNodeId id, bool stays)
 										 sizeof(VegoCandidate));
 	}
 	gathering->candidates[gathering->count].id = id;
+	gathering->candidates[gathering->count].apart = false;
 	gathering->candidates[gathering->count++].binding = stays;
 }
 

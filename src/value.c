@@ -22,6 +22,12 @@
 #define MORE_FOR_TIMES 4.0
 #define MOST_CANDIDATES 200
 
+/*
+ * An insert sees what one search finds, where a build sees several leaves and
+ * its successors.  With so many times the candidates it finds as good links.
+ */
+#define INSERT_CANDIDATES 1.5
+
 void
 vego_value_report_dims(Relation index, int dims, const char *what,
 					   int value_dims)
@@ -178,14 +184,29 @@ vego_shape(Relation index, const VegoOpclass *opclass)
 	return shape;
 }
 
+/* Candidates for a row's links in a build of so many rows. */
+static double
+candidates_for(double rows)
+{
+	double		times = Max(1.0, rows / FEWEST_FOR_ROWS);
+	double		wanted = FEWEST_CANDIDATES *
+		(1.0 + 0.5 * log(times) / log(MORE_FOR_TIMES));
+
+	return Min(wanted, MOST_CANDIDATES);
+}
+
 int
 vego_ef_construction(Relation index, double rows)
 {
 	int			given = vego_options_ef_construction(index);
 
-	double		times = Max(1.0, rows / FEWEST_FOR_ROWS);
-	double		wanted = FEWEST_CANDIDATES *
-		(1.0 + 0.5 * log(times) / log(MORE_FOR_TIMES));
+	return given > 0 ? given : (int) candidates_for(rows);
+}
 
-	return given > 0 ? given : (int) Min(wanted, MOST_CANDIDATES);
+int
+vego_insert_ef_construction(Relation index, double rows)
+{
+	int			given = vego_options_ef_construction(index);
+
+	return given > 0 ? given : (int) (INSERT_CANDIDATES * candidates_for(rows));
 }

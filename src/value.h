@@ -57,7 +57,11 @@ typedef struct VegoShape
  */
 extern VegoShape vego_shape(Relation index, const VegoOpclass *opclass);
 
-/* Candidates for a row's links in an index of so many rows. */
+/*
+ * Candidates for a row's links in an index of so many rows: in a build, and in
+ * an insert, which has more unless the index says how many.
+ */
 extern int	vego_ef_construction(Relation index, double rows);
+extern int	vego_insert_ef_construction(Relation index, double rows);
 
 #endif							/* VEGO_VALUE_H */

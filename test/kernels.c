@@ -896,39 +896,13 @@ test_block_dots(const VegoKernels *k, const Case *c)
 	return NULL;
 }
 
-static const char *
-test_block_marks(const VegoKernels *k, const Case *c)
-{
-	int			shift = c->shift == AT_FRONT ? AT_FRONT : c->shift * 4;
-	VegoBlockRow *row = place(0, sizeof(VegoBlockRow), shift);
-	VegoBlockColumns *y = place(1, sizeof(VegoBlockColumns), shift);
-	int32_t    *dots = place(2, sizeof(int32_t) * VEGO_BLOCK_COLUMNS, shift);
-	size_t		bytes = sizeof(int32_t) * VEGO_BLOCK_COLUMNS;
-	int32_t    *got = place(3, bytes, shift);
-	int32_t    *least = place(4, bytes, shift);
-	int32_t		before[VEGO_BLOCK_COLUMNS];
-	bool		far = c->n % 2 == 0;
-	int32_t		places = (1 << (c->n % 12)) - 1;
-	int32_t		first = (int32_t) (random_bits() % 4096) - 2048;
+#define MARKED_ROWS 3
 
-	row->lo = random_float();
-	row->rest = random_float() * c->n;
-	row->step = random_float() * 0.01f;
-	row->norm2 = fabsf(random_float()) * (far ? 1e6f : 1);
-	row->lift = random_float();
-	for (int i = 0; i < VEGO_BLOCK_COLUMNS; i++)
-	{
-		y->lo[i] = random_float();
-		y->sum[i] = random_float() * c->n;
-		y->step[i] = random_float() * 0.01f;
-		y->norm2[i] = fabsf(random_float());
-		y->lift[i] = random_float();
-		dots[i] = (int32_t) (random_bits() >> 2);
-		before[i] = least[i] = i % 3 == 0 ? 0 : VEGO_NO_MARK - i % 3;
-	}
-	k->block_marks(dots, row, y, first, places, got, least);
-	if (!canaries_alive(3, got, bytes) || !canaries_alive(4, least, bytes))
-		return fail(c, "wrote beyond its array");
+static const char *
+check_marks(const Case *c, int r, const VegoBlockRow *row,
+			const VegoBlockColumns *y, const int32_t *dots, int32_t first,
+			int32_t places, const int32_t *got)
+{
 	for (int i = 0; i < VEGO_BLOCK_COLUMNS; i++)
 	{
 		double		terms[] = {
@@ -954,13 +928,67 @@ test_block_marks(const VegoKernels *k, const Case *c)
 		/* what the place has taken off the distance is missing */
 		if (!close_to(distance, expected, magnitude + expected * places, 0) ||
 			got[i] < 0)
-			return fail(c, "column %d: %.9g, not %.9g", i, distance, expected);
+			return fail(c, "row %d, column %d: %.9g, not %.9g", r, i, distance,
+						expected);
 		if ((got[i] & places) != ((first + i) & places))
-			return fail(c, "column %d: place %d", i, got[i] & places);
-		if (least[i] != (got[i] < before[i] ? got[i] : before[i]))
-			return fail(c, "column %d is not the least", i);
+			return fail(c, "row %d, column %d: place %d", r, i,
+						got[i] & places);
 	}
 	return NULL;
+}
+
+static const char *
+test_block_marks(const VegoKernels *k, const Case *c)
+{
+	int			shift = c->shift == AT_FRONT ? AT_FRONT : c->shift * 4;
+	int			count = 1 + c->n % MARKED_ROWS;
+	VegoBlockRow *rows = place(0, count * sizeof(VegoBlockRow), shift);
+	VegoBlockColumns *y = place(1, sizeof(VegoBlockColumns), shift);
+	int			marks = count * VEGO_BLOCK_COLUMNS;
+	size_t		bytes = sizeof(int32_t) * marks;
+	int32_t    *dots = place(2, bytes, shift);
+	int32_t    *got = place(3, bytes, shift);
+	int32_t    *least = place(4, bytes, shift);
+	VegoBlockMarks out = {got, VEGO_BLOCK_COLUMNS, least, VEGO_BLOCK_COLUMNS};
+	int32_t		before[MARKED_ROWS * VEGO_BLOCK_COLUMNS];
+	bool		far = c->n % 2 == 0;
+	int32_t		places = (1 << (c->n % 12)) - 1;
+	int32_t		first = (int32_t) (random_bits() % 4096) - 2048;
+	int32_t		next = c->n % 2;
+	const char *failure = NULL;
+
+	for (int r = 0; r < count; r++)
+	{
+		rows[r].lo = random_float();
+		rows[r].rest = random_float() * c->n;
+		rows[r].step = random_float() * 0.01f;
+		rows[r].norm2 = fabsf(random_float()) * (far ? 1e6f : 1);
+		rows[r].lift = random_float();
+	}
+	for (int i = 0; i < VEGO_BLOCK_COLUMNS; i++)
+	{
+		y->lo[i] = random_float();
+		y->sum[i] = random_float() * c->n;
+		y->step[i] = random_float() * 0.01f;
+		y->norm2[i] = fabsf(random_float());
+		y->lift[i] = random_float();
+	}
+	for (int i = 0; i < marks; i++)
+	{
+		dots[i] = (int32_t) (random_bits() >> 2);
+		before[i] = least[i] = i % 3 == 0 ? 0 : VEGO_NO_MARK - i % 3;
+	}
+	k->block_marks(dots, rows, count, y, first, next, places, &out);
+	if (!canaries_alive(3, got, bytes) || !canaries_alive(4, least, bytes))
+		return fail(c, "wrote beyond its array");
+	for (int r = 0; r < count && failure == NULL; r++)
+		failure = check_marks(c, r, &rows[r], y,
+							  dots + r * VEGO_BLOCK_COLUMNS, first - r * next,
+							  places, got + r * VEGO_BLOCK_COLUMNS);
+	for (int i = 0; i < marks && failure == NULL; i++)
+		if (least[i] != (got[i] < before[i] ? got[i] : before[i]))
+			failure = fail(c, "mark %d is not the least", i);
+	return failure;
 }
 
 /* Marks, all different; some of them are none. */

@@ -11,6 +11,9 @@
  *	 SET waits.at = 'vego_edit_commit 2';		the second one
  *	 SET waits.lock = 7;							for another advisory lock
  *
+ * The failure points of src/failure.h are at the records that vego writes; these
+ * are between its thoughts, before the first of them.
+ *
  * A wait is for an advisory lock, number 1 unless told otherwise, so
  * isolationtester sees that the session waits, and pg_locks shows it.  With
  * _done behind the name the wait is after the call.  Only functions that are
@@ -124,7 +127,8 @@ WAITING(VegoNodeId, vego_nodes_insert,
 
 /* links have been decided on, from copies */
 WAITING(int, vego_nodes_edit,
-		(VegoNodes *nodes, VegoEdit *edits, int count), (nodes, edits, count))
+		(VegoNodes *nodes, VegoRecord record, VegoEdit *edits, int count),
+		(nodes, record, edits, count))
 
 /* an insert links back; pass 2 of vacuum repairs a block */
 WAITING(bool, vego_links_back,

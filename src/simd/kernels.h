@@ -91,6 +91,18 @@ typedef struct VegoBlockColumns
  */
 #define VEGO_NO_MARK INT32_MAX
 
+/*
+ * Where the marks of a block go: each row's behind that of the row before by
+ * the stride.  Those in `least` are lowered to them, column by column.
+ */
+typedef struct VegoBlockMarks
+{
+	int32_t    *marks;
+	size_t		stride;
+	int32_t    *least;
+	size_t		least_stride;
+} VegoBlockMarks;
+
 typedef struct VegoKernels
 {
 	const char *name;			/* as in the setting vego.simd */
@@ -176,13 +188,14 @@ typedef struct VegoKernels
 							   const uint8_t *packed, int n, int32_t *dots);
 
 	/*
-	 * Marks of the distances of one row by the formula above, not below 0:
-	 * column c gets the place (first + c) & places.  Lowers least[c] to them.
+	 * Marks of the distances of some rows by the formula above, not below 0:
+	 * row r's of column c gets the place (first + c - r * next) & places.
 	 */
-	void		(*block_marks) (const int32_t *dots, const VegoBlockRow *row,
+	void		(*block_marks) (const int32_t *dots, const VegoBlockRow *rows,
+								int row_count,
 								const VegoBlockColumns *columns,
-								int32_t first, int32_t places,
-								int32_t *marks, int32_t *least);
+								int32_t first, int32_t next, int32_t places,
+								const VegoBlockMarks *out);
 
 	/*
 	 * Writes all marks strictly below the limit, in order, and returns how

@@ -311,6 +311,19 @@ vi_sum(VI v)
 	return _mm_cvtsi128_si32(one);
 }
 
+/* Of each 128 bits the four sums, then of both. */
+static ALWAYS_INLINE void
+vi_sum_four(const VI four[4], int32_t sums[4])
+{
+	__m256i		ab = _mm256_hadd_epi32(four[0], four[1]);
+	__m256i		cd = _mm256_hadd_epi32(four[2], four[3]);
+	__m256i		all = _mm256_hadd_epi32(ab, cd);
+
+	_mm_storeu_si128((__m128i *) sums,
+					 _mm_add_epi32(_mm256_castsi256_si128(all),
+								   _mm256_extracti128_si256(all, 1)));
+}
+
 /* Both sums at once, interleaved. */
 static ALWAYS_INLINE int64_t
 vi_sum_query(VI high, VI low)

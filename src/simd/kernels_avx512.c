@@ -256,6 +256,24 @@ vi_sum(VI v)
 	return _mm512_reduce_add_epi32(v);
 }
 
+/* Of each 128 bits the four sums, then of all. */
+static ALWAYS_INLINE void
+vi_sum_four(const VI four[4], int32_t sums[4])
+{
+	__m512i		ab = _mm512_add_epi32(_mm512_unpacklo_epi32(four[0], four[1]),
+									  _mm512_unpackhi_epi32(four[0], four[1]));
+	__m512i		cd = _mm512_add_epi32(_mm512_unpacklo_epi32(four[2], four[3]),
+									  _mm512_unpackhi_epi32(four[2], four[3]));
+	__m512i		all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd),
+									   _mm512_unpackhi_epi64(ab, cd));
+	__m256i		half = _mm256_add_epi32(_mm512_castsi512_si256(all),
+										_mm512_extracti64x4_epi64(all, 1));
+
+	_mm_storeu_si128((__m128i *) sums,
+					 _mm_add_epi32(_mm256_castsi256_si128(half),
+								   _mm256_extracti128_si256(half, 1)));
+}
+
 /* Both sums at once, interleaved. */
 static ALWAYS_INLINE int64_t
 vi_sum_query(VI high, VI low)

@@ -27,6 +27,7 @@
  * vi_merge		 (v, w, bits): v, but w in these bits
  * vi_below		 (v, w): one bit for each lane where v < w
  * vi_sum		 across the lanes
+ * vi_sum_four	 (four, sums): the same of four registers
  * vi_sum_query	 (high, low): 128 * sum of high + sum of low, in 64 bits
  * vi_round		 from VF, to nearest
  * vi_add_square (acc, codes): acc + codes * codes
@@ -642,7 +643,8 @@ code_dots8(const uint8_t *a, const uint8_t *const b[4], int n,
 		bias = vi_dot_bias(bias, codes);
 	}
 	for (int k = 0; k < 4; k++)
-		dots[k] = vi_sum(vi_sub(acc[k], bias));
+		acc[k] = vi_sub(acc[k], bias);
+	vi_sum_four(acc, dots);
 }
 
 static int32_t
@@ -702,36 +704,45 @@ block_dots(const int8_t *rows, int row_count, const uint8_t *packed, int n,
 #undef TAKE_TILES
 }
 
+/* What is known of columns stays in registers for all rows. */
 static void
-block_marks(const int32_t *dots, const VegoBlockRow *row,
-			const VegoBlockColumns *columns, int32_t first, int32_t places,
-			int32_t *marks, int32_t *least)
+block_marks(const int32_t *dots, const VegoBlockRow *rows, int row_count,
+			const VegoBlockColumns *columns, int32_t first, int32_t next,
+			int32_t places, const VegoBlockMarks *out)
 {
-	VF			lo = vf_set(row->lo);
-	VF			rest = vf_set(row->rest);
-	VF			step = vf_set(row->step);
-	VF			norm2 = vf_set(row->norm2);
-	VF			lift = vf_set(row->lift);
 	VI			place_bits = vi_set(places);
-	VI			place = vi_add(vi_set(first), vi_lanes());
 
 	for (int i = 0; i < VEGO_BLOCK_COLUMNS; i += FLOAT_LANES)
 	{
-		VF			product;
-		VF			distance;
-		VI			mark;
+		VF			lo = vf_load(columns->lo + i);
+		VF			sum = vf_load(columns->sum + i);
+		VF			step = vf_load(columns->step + i);
+		VF			norm2 = vf_load(columns->norm2 + i);
+		VF			lift = vf_load(columns->lift + i);
+		VI			place = vi_add(vi_set(first + i), vi_lanes());
 
-		product = vf_mul(vf_mul(step, vf_load(columns->step + i)),
-						 vf_from_ints(vi_load(dots + i)));
-		product = vf_fma(lo, vf_load(columns->sum + i), product);
-		product = vf_fma(rest, vf_load(columns->lo + i), product);
-		product = vf_fma(lift, vf_load(columns->lift + i), product);
-		distance = vf_fma(product, vf_set(-2.0f),
-						  vf_add(norm2, vf_load(columns->norm2 + i)));
-		mark = vi_merge(vf_bits(vf_max(distance, vf_zero())),
-						vi_add(place, vi_set(i)), place_bits);
-		vi_store(marks + i, mark);
-		vi_store(least + i, vi_min(mark, vi_load(least + i)));
+		for (int r = 0; r < row_count; r++)
+		{
+			const VegoBlockRow *row = &rows[r];
+			int32_t    *least = out->least + r * out->least_stride + i;
+			VF			product;
+			VF			distance;
+			VI			mark;
+
+			product = vf_mul(vf_mul(vf_set(row->step), step),
+							 vf_from_ints(vi_load(dots +
+												  r * VEGO_BLOCK_COLUMNS + i)));
+			product = vf_fma(vf_set(row->lo), sum, product);
+			product = vf_fma(vf_set(row->rest), lo, product);
+			product = vf_fma(vf_set(row->lift), lift, product);
+			distance = vf_fma(product, vf_set(-2.0f),
+							  vf_add(vf_set(row->norm2), norm2));
+			mark = vi_merge(vf_bits(vf_max(distance, vf_zero())), place,
+							place_bits);
+			vi_store(out->marks + r * out->stride + i, mark);
+			vi_store(least, vi_min(mark, vi_load(least)));
+			place = vi_sub(place, vi_set(next));
+		}
 	}
 }
 

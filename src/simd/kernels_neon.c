@@ -266,6 +266,13 @@ vi_sum(VI v)
 	return vaddvq_s32(v);
 }
 
+static ALWAYS_INLINE void
+vi_sum_four(const VI four[4], int32_t sums[4])
+{
+	for (int k = 0; k < 4; k++)
+		sums[k] = vi_sum(four[k]);
+}
+
 static ALWAYS_INLINE int64_t
 vi_sum_query(VI high, VI low)
 {

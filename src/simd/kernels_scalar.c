@@ -309,9 +309,9 @@ block_dots(const int8_t *rows, int row_count, const uint8_t *packed, int n,
 }
 
 static void
-block_marks(const int32_t *dots, const VegoBlockRow *row,
-			const VegoBlockColumns *columns, int32_t first, int32_t places,
-			int32_t *marks, int32_t *least)
+row_marks(const int32_t *dots, const VegoBlockRow *row,
+		  const VegoBlockColumns *columns, int32_t first, int32_t places,
+		  int32_t *marks, int32_t *least)
 {
 	for (int c = 0; c < VEGO_BLOCK_COLUMNS; c++)
 	{
@@ -326,6 +326,17 @@ block_marks(const int32_t *dots, const VegoBlockRow *row,
 		marks[c] = (marks[c] & ~places) | ((first + c) & places);
 		least[c] = marks[c] < least[c] ? marks[c] : least[c];
 	}
+}
+
+static void
+block_marks(const int32_t *dots, const VegoBlockRow *rows, int row_count,
+			const VegoBlockColumns *columns, int32_t first, int32_t next,
+			int32_t places, const VegoBlockMarks *out)
+{
+	for (int r = 0; r < row_count; r++)
+		row_marks(dots + r * VEGO_BLOCK_COLUMNS, &rows[r], columns,
+				  first - r * next, places, out->marks + r * out->stride,
+				  out->least + r * out->least_stride);
 }
 
 static int

@@ -75,6 +75,11 @@ sub new
 	{
 		$self->{first_block}++;
 	}
+
+	# two signposts for each place of a sparse code
+	$self->{signposts} = $self->{bits} > 0 ? 0 :
+	  2 * ($self->{dims} < 65536 ? $self->{dims} : 65536);
+	$self->{first_block} += int(($self->{signposts} + int($room / 4) - 1) / int($room / 4));
 	return $self;
 }
 
@@ -113,14 +118,14 @@ sub set_meta
 	return $self->set($self->meta_at($name), pack($META{$name}[1], $value));
 }
 
-# What is a page?  'meta', 'nodes', 'exact' or 'new'.
+# What is a page?  'meta', 'nodes', 'exact', 'signposts' or 'new'.
 sub page_kind
 {
 	my ($self, $block) = @_;
 	my $at = $self->page_at($block);
 
 	return 'new' if $self->get($at + 14, 'S') == 0;
-	return (undef, 'meta', 'nodes', 'exact')
+	return (undef, 'meta', 'nodes', 'exact', 'signposts')
 	  [ $self->get($at + $BLOCK_BYTES - $TAIL_BYTES, 'S') ];
 }
 

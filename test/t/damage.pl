@@ -168,6 +168,15 @@ my %cases = (
 			$_[0]{bytes} = substr($_[0]{bytes}, 0, $BLOCK_BYTES);
 		} },
 
+	signposts_kind => page_case('I1', 1, $BLOCK_BYTES - 8, pack('S', 2),
+		of => 'sparsevec'),
+	signposts_end => page_case('I1', 1, 12, pack('S', $HEADER_BYTES + 4),
+		of => 'sparsevec'),
+	signposts_end_later => page_case('I1', 1, 12, pack('S', $HEADER_BYTES + 400),
+		of => 'sparsevec'),
+	signpost_beyond => page_case('I5', 1, $HEADER_BYTES + 4, pack('L', 1e6),
+		of => 'sparsevec'),
+
 	# I2
 	magic => meta_case('I2', magic => 42),
 	version => meta_case('I2', format => 99),

@@ -92,7 +92,10 @@ SQL
 				"$what: a scan finds all rows after changes");
 			next;
 		}
-		foreach my $statement ("SELECT * FROM $name ORDER BY v <-> (SELECT v FROM $name LIMIT 1) LIMIT 1",
+		my $operator = $operator{$name} // '<->';
+
+		foreach my $statement (
+			"SELECT * FROM $name ORDER BY v $operator (SELECT v FROM $name LIMIT 1) LIMIT 1",
 			"INSERT INTO $name SELECT * FROM $name LIMIT 1",
 			"VACUUM (INDEX_CLEANUP ON) $name",
 			"SELECT * FROM vego_stats('${name}_v')")

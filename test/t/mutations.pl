@@ -36,6 +36,12 @@ my @shapes = (
 			"(hashint8extended($_[0], 1)::bit(64) || B'101101')::bit(70)"
 		} },
 	{ type => 'vector(12)', opclass => 'vector_l2_ops', with => 'exact = plain' },
+	{ type => 'sparsevec(30)', opclass => 'sparsevec_ip_ops', operator => '<#>',
+		with => 'exact = plain',
+		value => sub { "test_vector($_[0], 30)::sparsevec" } },
+	{ type => 'halfvec(40)', opclass => 'halfvec_cosine_ops', operator => '<=>',
+		with => 'exact = zstd',
+		value => sub { "test_vector($_[0], 40)::halfvec(40)" } },
 	{ type => 'vector(64)', opclass => 'vector_l2_ops', with => 'exact = zstd' });
 
 #
@@ -187,6 +193,7 @@ sub class_of
 	return 'hole' if $offset >= $lower && $offset < $upper;
 	return meta_class($was, $is, $offset) if $kind eq 'meta';
 	return exact_class($was, $block, $offset) if $kind eq 'exact';
+	return 'signpost' if $kind eq 'signposts';
 
 	my $place = int(($offset - $HEADER_BYTES) / $was->{slot_bytes});
 
@@ -217,6 +224,13 @@ sub meaning_of
 			my $place = int(
 				($at % $BLOCK_BYTES - $HEADER_BYTES) / $was->{slot_bytes});
 			$linked{ ($block - $was->{first_block}) * $was->{per_page} + $place } = 1;
+		}
+		# a signpost is a hint, as a link is
+		elsif ($class eq 'signpost')
+		{
+			my $id = $is->get($at - $at % 4, 'L');
+
+			$means = 1 if $id != $NO_NODE && $id >= $is->slot_count;
 		}
 		# where slots end or lines begin: more of what is free is no other page
 		elsif ($class eq 'header'

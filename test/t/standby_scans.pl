@@ -157,6 +157,12 @@ foreach my $case (
 		"wal_receiver_status_interval = 1s\nhot_standby_feedback = off\n$conf");
 	$standby->reload;
 
+	# the load before may have ended with half the rows gone
+	$primary->safe_psql('postgres', qq{
+		INSERT INTO $_ SELECT i, i % 8, $round, test_vector(i + $round * 100000::bigint, 16)
+		FROM generate_series(1, $rows) i ON CONFLICT DO NOTHING}) foreach qw(coded exact);
+	$round++;
+	$primary->wait_for_catchup($standby);
 	my $before = $standby->safe_psql('postgres', 'SELECT max(salt) FROM coded');
 	my $load = start_load($primary, 1, { $refill => 1 }, "--define=round=$round");
 	my @scanners = map { start_scanner("scanner_$_") } 1 .. $scanners;
