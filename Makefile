@@ -11,8 +11,11 @@
 
 MODULE_big = vego
 EXTENSION = vego vego_pgvector
-# Scripts are named EXTENSION--VERSION.sql, and EXTENSION--FROM--TO.sql for an
-# upgrade (README.md, "Upgrading"); all there are get installed.
+# A script EXTENSION--VERSION.sql makes a version, EXTENSION--FROM--TO.sql makes
+# one of another; all there are get installed.  So a version 0.2.0 after 0.1.0
+# brings vego--0.2.0.sql and vego--0.1.0--0.2.0.sql (and both of vego_pgvector,
+# the second may be empty), vego--0.1.0.sql stays, and the version is changed in
+# both control files, META.json and debian/changelog, which `make lint` compares.
 DATA = $(patsubst $(srcdir)/%,%,$(wildcard $(srcdir)/sql/vego--*.sql \
 	$(srcdir)/sql/vego_pgvector--*.sql))
 PGFILEDESC = "vego - vectors and nearest-neighbour index"

@@ -269,6 +269,7 @@ sub check_beside_pgvector
 	check_plans();
 	check_extremes();
 	check_dump($version);
+	check_move($version);
 	check_drop();
 	return;
 }
@@ -558,6 +559,27 @@ sub check_dump
 			JOIN pg_am a ON a.oid = relam WHERE amname = 'vego_hnsw'}),
 		@classes . '|t', 'with all indexes');
 	$database = 'beside';
+	return;
+}
+
+# The other way: a column becomes one of vego's type.  The stand-in has no cast
+# to arrays.
+sub check_move
+{
+	my ($version) = @_;
+	my $between = $version ? 'text' : 'real[]';
+
+	foreach my $column ([ 'v', 'vector' ], [ 'h', 'halfvec' ])
+	{
+		my ($name, $type) = @$column;
+
+		is( sql(qq{CREATE TABLE moved AS SELECT id, $name, ${name}::text AS t FROM items;
+			ALTER TABLE moved ALTER $name TYPE vego.$type(48) USING ${name}::${between}::vego.$type;
+			CREATE INDEX ON moved USING vego_hnsw ($name);
+			SELECT count(*) > 0 AND bool_and($name OPERATOR(vego.=) t::vego.$type) FROM moved;
+			DROP TABLE moved}),
+			't', "a column of $type moves to vego's type");
+	}
 	return;
 }
 
