@@ -56,12 +56,12 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION pg_temp.verdict(statement text, operator text, name text DEFAULT 'v', least float8 DEFAULT 0.95,
+CREATE FUNCTION pg_temp.verdict(statement text, operator text, name text DEFAULT 'v', wanted float8 DEFAULT 0.95,
 	OUT good bool, OUT findings bigint)
 LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE statement;
-	good := pg_temp.recall(operator, name) >= least;
+	good := pg_temp.recall(operator, name) >= wanted;
 	SELECT count(*) INTO findings FROM vego_check('texts_index');
 END
 $$;
@@ -81,7 +81,7 @@ INSERT INTO texts (id, v) SELECT i, l2_normalize((pg_temp.text_of(i, 3000) || '/
 SELECT * FROM pg_temp.verdict('', '<=>');
 -- more than memory is allowed for: rows of one rare word have several shards
 INSERT INTO texts (id, v) SELECT i, l2_normalize((pg_temp.text_of(i, 3000) || '/3000')::sparsevec) FROM generate_series(2501, 6000) i;
-SELECT * FROM pg_temp.verdict('SET maintenance_work_mem = ''1MB''; REINDEX INDEX texts_index; RESET maintenance_work_mem', '<=>', least => 0.85);
+SELECT * FROM pg_temp.verdict('SET maintenance_work_mem = ''1MB''; REINDEX INDEX texts_index; RESET maintenance_work_mem', '<=>', wanted => 0.85);
 -- places that are hashed
 UPDATE texts SET w = pg_temp.spread(v);
 SELECT * FROM pg_temp.verdict('DROP INDEX texts_index; CREATE INDEX texts_index ON texts USING vego_hnsw (w sparsevec_cosine_ops)',
