@@ -472,17 +472,14 @@ extend(const VegoBuild *build, BlockNumber first, BlockNumber end)
 static void
 offer_level(VegoBuild *build)
 {
-	const VegoLevel *level = &build->level[0];
+	const VegoRows *rows = &build->rows[0];
 
 	if (build->first_level > 0 || build->signposts == NULL)
 		return;
-	for (uint32 i = 0; i < level->count; i++)
+	for (uint32 i = 0; i < build->level[0].count; i++)
 	{
-		uint32		row = level->rows[i];
-
-		offer_to_signposts(build, build->base[0] + i, &build->factors[row],
-						   build->codes + (Size) row *
-						   build->coder.code_bytes);
+		offer_to_signposts(build, build->base[0] + i, &rows->factors[i],
+						   rows->codes + (Size) i * build->coder.code_bytes);
 		if (i % RUN_PAGES == 0)
 			CHECK_FOR_INTERRUPTS();
 	}
