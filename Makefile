@@ -174,7 +174,7 @@ OBJS += src/failure.o
 PG_CPPFLAGS += -DVEGO_FAILURE_POINTS
 SHLIB_LINK += $(addprefix -Wl$(comma)--wrap=,palloc palloc0 palloc_extended \
 	repalloc repalloc_huge pstrdup MemoryContextAlloc MemoryContextAllocHuge \
-	MemoryContextAllocZero MemoryContextAllocZeroAligned MemoryContextStrdup \
+	MemoryContextAllocZero MemoryContextStrdup \
 	AllocSetContextCreateInternal ZSTD_createCCtx ZSTD_createDCtx \
 	ZSTD_createDDict)
 comma := ,
