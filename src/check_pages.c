@@ -307,8 +307,10 @@ vego_check_meta(VegoCheck *check)
 		return false;
 	}
 	check_catalog(check);
+	if (!check_centre(check))
+		return false;
 	check_signposts(check);
-	return check_centre(check);
+	return true;
 }
 
 /*
