@@ -170,14 +170,13 @@ SHLIB_LINK += $(shell $(PKG_CONFIG) --libs libzstd)
 
 # For tests: places where things go wrong (src/failure.h).
 ifdef VEGO_FAILURE_POINTS
+comma := ,
 OBJS += src/failure.o
 PG_CPPFLAGS += -DVEGO_FAILURE_POINTS
 SHLIB_LINK += $(addprefix -Wl$(comma)--wrap=,palloc palloc0 palloc_extended \
 	repalloc repalloc_huge pstrdup MemoryContextAlloc MemoryContextAllocHuge \
-	MemoryContextAllocZero MemoryContextAllocZeroAligned MemoryContextStrdup \
-	AllocSetContextCreateInternal ZSTD_createCCtx ZSTD_createDCtx \
-	ZSTD_createDDict)
-comma := ,
+	MemoryContextAllocZero MemoryContextStrdup AllocSetContextCreateInternal \
+	ZSTD_createCCtx ZSTD_createDCtx ZSTD_createDDict)
 endif
 
 PG_CONFIG ?= pg_config

@@ -180,8 +180,6 @@ WRAPPED(void *, MemoryContextAllocHuge, (MemoryContext context, Size size),
 		(context, size));
 WRAPPED(void *, MemoryContextAllocZero, (MemoryContext context, Size size),
 		(context, size));
-WRAPPED(void *, MemoryContextAllocZeroAligned,
-		(MemoryContext context, Size size), (context, size));
 WRAPPED(char *, MemoryContextStrdup,
 		(MemoryContext context, const char *string), (context, string));
 WRAPPED(MemoryContext, AllocSetContextCreateInternal,

@@ -85,6 +85,8 @@ sub vego_bytes
 my @sessions = map { $node->background_psql('postgres') } 1 .. $connections;
 my ($most, $most_outside) = (0, 0);
 
+$_->set_query_timer_restart foreach @sessions;
+
 foreach my $session (@sessions)
 {
 	# the relation cache of all tables and indexes, and what it is to use them

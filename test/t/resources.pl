@@ -15,7 +15,7 @@ use VegoTest;
 my $most_allocations = rounds(150, 20_000);
 my $full_disks = rounds(4, 50);
 my $rescans = rounds(20_000, 500_000);
-my $inserts = rounds(4_000, 50_000);
+my $inserts = rounds(4_000, 30_000);
 
 test_seed();
 
@@ -274,7 +274,8 @@ $node->safe_psql('postgres', q{
 		SELECT sum(id) FROM queries, generate_series(1, times / 64), LATERAL
 			(SELECT id FROM items ORDER BY v <-> q LIMIT 1) x $$;
 	CREATE FUNCTION insert_more(times int) RETURNS void LANGUAGE sql AS $$
-		INSERT INTO items SELECT nextval('ids'), q FROM queries, generate_series(1, times / 64) $$});
+		INSERT INTO items SELECT id, test_vector(id)
+		FROM (SELECT nextval('ids') AS id FROM generate_series(1, times)) x $$});
 foreach my $case ([ 'rescans', 'rescan', $rescans ], [ 'inserts', 'insert_more', $inserts ])
 {
 	my ($name, $function, $times) = @$case;
