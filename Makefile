@@ -10,8 +10,14 @@
 # rebuilds everything when any header is newer.
 
 MODULE_big = vego
-EXTENSION = vego
-DATA = sql/vego--0.1.0.sql
+EXTENSION = vego vego_pgvector
+# A script EXTENSION--VERSION.sql makes a version, EXTENSION--FROM--TO.sql makes
+# one of another; all there are get installed.  So a version 0.2.0 after 0.1.0
+# brings vego--0.2.0.sql and vego--0.1.0--0.2.0.sql (and both of vego_pgvector,
+# the second may be empty), vego--0.1.0.sql stays, and the version is changed in
+# both control files, META.json and debian/changelog, which `make lint` compares.
+DATA = $(patsubst $(srcdir)/%,%,$(wildcard $(srcdir)/sql/vego--*.sql \
+	$(srcdir)/sql/vego_pgvector--*.sql))
 PGFILEDESC = "vego - vectors and nearest-neighbour index"
 
 OBJS = \
@@ -62,6 +68,7 @@ OBJS = \
 	src/partition_leaves.o \
 	src/partition_links.o \
 	src/partition_order.o \
+	src/partition_places.o \
 	src/plan.o \
 	src/repair.o \
 	src/rowstore.o \
@@ -71,6 +78,7 @@ OBJS = \
 	src/shards_cells.o \
 	src/shards_members.o \
 	src/shards_merge.o \
+	src/signposts.o \
 	src/streams.o \
 	src/vacuum.o \
 	src/sparsevec.o \
@@ -104,6 +112,8 @@ REGRESS = \
 	sparsevec \
 	bit \
 	types_catalog \
+	jit \
+	security \
 	index_setup \
 	index_basic \
 	index_options \
@@ -129,11 +139,24 @@ ISOLATION = \
 	rollback \
 	serializable \
 	create-concurrently \
-	reindex-concurrently
+	reindex-concurrently \
+	matrix
+
+# These need the library of test/waits.c, which test/run makes.
+RACES = \
+	race-entry \
+	race-freed \
+	race-dead \
+	race-twice \
+	race-overwritten
+
 ISOLATION_OPTS = --inputdir=test/isolation --load-extension=vego
 
 PG_CPPFLAGS = -I$(srcdir)/src
-EXTRA_CLEAN = test/kernels bench/kernels
+EXTRA_CLEAN = test/kernels bench/kernels exports.txt exports.list
+
+# What others see of the library; made below.
+SHLIB_EXPORTS = exports.txt
 
 # Exact vectors in the index are compressed with libzstd.
 PKG_CONFIG ?= pkg-config
@@ -145,11 +168,31 @@ endif
 PG_CPPFLAGS += $(shell $(PKG_CONFIG) --cflags libzstd)
 SHLIB_LINK += $(shell $(PKG_CONFIG) --libs libzstd)
 
+# For tests: places where things go wrong (src/failure.h).
+ifdef VEGO_FAILURE_POINTS
+OBJS += src/failure.o
+PG_CPPFLAGS += -DVEGO_FAILURE_POINTS
+SHLIB_LINK += $(addprefix -Wl$(comma)--wrap=,palloc palloc0 palloc_extended \
+	repalloc repalloc_huge pstrdup MemoryContextAlloc MemoryContextAllocHuge \
+	MemoryContextAllocZero MemoryContextAllocZeroAligned MemoryContextStrdup \
+	AllocSetContextCreateInternal ZSTD_createCCtx ZSTD_createDCtx \
+	ZSTD_createDDict)
+comma := ,
+endif
+
 PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 $(OBJS): $(wildcard $(srcdir)/src/*.h $(srcdir)/src/simd/*.h)
+
+# The server calls by name what scripts declare in C, and what the sources mark.
+exports.txt: $(wildcard $(srcdir)/sql/*--*.sql $(srcdir)/src/*.c)
+	{ echo Pg_magic_func; \
+		sed -n "s/.*AS '[^']*', '\([a-z0-9_]*\)'.*/\1 pg_finfo_\1/p" \
+			$(filter %.sql,$^) | tr ' ' '\n'; \
+		sed -n 's/.*PGDLLEXPORT.* \([a-zA-Z0-9_]*\)(.*/\1/p' \
+			$(filter %.c,$^); } | LC_ALL=C sort -u >$@
 
 SIMD_SOURCES = $(wildcard $(srcdir)/src/simd/*.c)
 

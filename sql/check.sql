@@ -79,6 +79,24 @@ SELECT * FROM vego_check('filled_v') WHERE severity = 'error';
 TRUNCATE filled;
 SELECT * FROM vego_check('filled_v');
 
+-- longer and longer vectors, from none on
+CREATE TABLE longer (id int, v vector(3));
+CREATE INDEX longer_v ON longer USING vego_hnsw (v vector_ip_ops);
+INSERT INTO longer SELECT i, ARRAY[i, 0, 1]::real[]::vector FROM generate_series(1, 300) i;
+SELECT * FROM vego_check('longer_v');
+
+-- emptied and filled by the transaction that made it: another build in the same
+-- file, of which this session must not remember the dictionary
+BEGIN;
+CREATE TABLE again (id int, v vector(64));
+INSERT INTO again SELECT i, some_vector(i, 64) FROM generate_series(1, 300) i;
+CREATE INDEX again_v ON again USING vego_hnsw (v vector_l2_ops) WITH (exact = zstd);
+INSERT INTO again SELECT i, some_vector(i, 64) FROM generate_series(301, 310) i;
+TRUNCATE again;
+INSERT INTO again SELECT i, some_vector(i, 64) FROM generate_series(1, 300) i;
+SELECT * FROM vego_check('again_v');
+COMMIT;
+
 -- many rows alike
 CREATE TABLE alike (id int, v vector(5));
 CREATE INDEX alike_v ON alike USING vego_hnsw (v vector_l2_ops) WITH (m = 2);

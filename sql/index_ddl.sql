@@ -264,6 +264,108 @@ SELECT state_of('chains_there', 6, '<#>');
 DROP INDEX chains_there;
 DROP TABLESPACE vego_space;
 
+-- Subtransactions within each other, more than the server keeps in shared
+-- memory; some fail by themselves, and one with all that is in it.
+CREATE TABLE nested (id int, v vector(6));
+CREATE INDEX nested_index ON nested USING vego_hnsw (v) WITH (exact = plain);
+CREATE FUNCTION nest(depth int, deepest int) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO nested VALUES (depth, vector_of(depth, 6));
+	BEGIN
+		INSERT INTO nested VALUES (depth + 1000, vector_of(depth + 1000, 6));
+		IF depth % 3 = 0 THEN
+			RAISE 'away with it';
+		END IF;
+	EXCEPTION WHEN raise_exception THEN
+		UPDATE nested SET v = vector_of(depth + 2000, 6) WHERE id = depth;
+	END;
+	IF depth < deepest THEN
+		BEGIN
+			PERFORM nest(depth + 1, deepest);
+			IF deepest - depth = 10 THEN
+				RAISE 'away with ten';
+			END IF;
+		EXCEPTION WHEN raise_exception THEN
+			INSERT INTO nested VALUES (depth + 2000, vector_of(depth + 3000, 6));
+		END;
+	END IF;
+END
+$$;
+SELECT nest(start, start + 80) FROM generate_series(0, 320, 80) start;
+SELECT count(*), count(DISTINCT id) FROM nested;
+SELECT state_of('nested_index', 6);
+VACUUM nested;
+SELECT state_of('nested_index', 6);
+
+-- Errors after the index has its entry: in a trigger, in a constraint at commit.
+CREATE TABLE guarded (id int, v vector(6));
+CREATE INDEX guarded_index ON guarded USING vego_hnsw (v) WITH (exact = zstd);
+CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.id % 10 = tg_argv[0]::int THEN
+		RAISE 'row % is not wanted', NEW.id;
+	END IF;
+	RETURN NULL;
+END
+$$;
+CREATE TRIGGER guard AFTER INSERT ON guarded FOR EACH ROW EXECUTE FUNCTION guard(7);
+CREATE CONSTRAINT TRIGGER guard_later AFTER INSERT OR UPDATE ON guarded
+	DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION guard(9);
+SELECT refusal(format('INSERT INTO guarded VALUES (%s, vector_of(%1$s, 6))', i))
+FROM generate_series(1, 8) i;
+INSERT INTO guarded SELECT i, vector_of(i, 6) FROM generate_series(10, 16) i;
+INSERT INTO guarded SELECT i, vector_of(i, 6) FROM generate_series(20, 27) i;
+BEGIN;
+INSERT INTO guarded VALUES (29, vector_of(29, 6));
+UPDATE guarded SET v = v + v, id = id + 3 WHERE id = 16;
+COMMIT;
+SELECT recall, fewest, inversions, repeats, wrong FROM compare('guarded', '<->', queries_of(5, 6), 100);
+SELECT faults('guarded_index');
+VACUUM guarded;
+INSERT INTO guarded SELECT i, vector_of(i, 6) FROM generate_series(30, 36) i;
+SELECT recall, fewest, inversions, repeats, wrong FROM compare('guarded', '<->', queries_of(5, 6), 100);
+
+-- A partition that brings its index with it.
+CREATE TABLE rooted (id int, v vector(6)) PARTITION BY LIST ((id % 2));
+CREATE TABLE even (id int, v vector(6));
+INSERT INTO even SELECT i, vector_of(i, 6) FROM generate_series(2, 200, 2) i;
+CREATE INDEX even_index ON even USING vego_hnsw (v vector_cosine_ops);
+CREATE TABLE odd PARTITION OF rooted FOR VALUES IN (1) PARTITION BY RANGE (id);
+CREATE TABLE odd_all PARTITION OF odd DEFAULT;
+INSERT INTO rooted SELECT i, vector_of(i, 6) FROM generate_series(1, 200, 2) i;
+CREATE INDEX rooted_index ON ONLY rooted USING vego_hnsw (v vector_cosine_ops);
+CREATE INDEX odd_index ON odd USING vego_hnsw (v vector_cosine_ops);
+ALTER TABLE rooted ATTACH PARTITION even FOR VALUES IN (0);
+SELECT indisvalid FROM pg_index WHERE indexrelid = 'rooted_index'::regclass;
+ALTER INDEX rooted_index ATTACH PARTITION odd_index;
+SELECT relid, isleaf FROM pg_partition_tree('rooted_index') ORDER BY relid::regclass::text;
+SELECT indisvalid FROM pg_index WHERE indexrelid = 'rooted_index'::regclass;
+SELECT recall >= 0.99 AS good, fewest, inversions, repeats, wrong
+FROM compare('rooted', '<=>', queries_of(10, 6), 10);
+
+-- The extension goes only with what needs it, and then all of it.
+BEGIN;
+CREATE TABLE needs (id int, v vector(6), bits bit(8));
+CREATE INDEX needs_index ON needs USING vego_hnsw (bits bit_hamming_ops);
+\set VERBOSITY terse
+SAVEPOINT a;
+DROP EXTENSION vego;
+ROLLBACK TO a;
+DROP EXTENSION vego CASCADE;
+SELECT attname, atttypid::regtype FROM pg_attribute
+WHERE attrelid = 'needs'::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum;
+SELECT to_regclass('needs_index'), to_regclass('chains_index'), to_regclass('chains') IS NOT NULL AS kept;
+SELECT count(*) FROM pg_am WHERE amname = 'vego_hnsw';
+CREATE EXTENSION vego SCHEMA public;
+ALTER TABLE needs ADD v vector(6);
+CREATE INDEX needs_index ON needs USING vego_hnsw (v);
+INSERT INTO needs SELECT i, i::bit(8), ARRAY[i, 2, 3, 4, 5, 6]::vector FROM generate_series(1, 50) i;
+SET LOCAL enable_seqscan = off;
+SELECT id FROM needs ORDER BY v <-> '[7,2,3,4,5,6]' LIMIT 1;
+ROLLBACK;
+SELECT state_of('chains_index', 6);
+\set VERBOSITY default
+
 -- LIKE and dumps see what was said.
 CREATE INDEX said ON chains USING vego_hnsw (v vector_cosine_ops) WITH (m = 8, ef_construction = 32, bits = 4, ef_search = 20) WHERE n > 1;
 SELECT pg_get_indexdef('said'::regclass);

@@ -1,6 +1,10 @@
 -- Indexes on halfvec, sparsevec and bit: built, filled by inserts, vacuumed,
 -- with vectors in the index, as expressions; against sorting all rows.
 
+SET client_min_messages = warning;
+-- small enough that a thousand rows are walked, not read one and all
+SET vego.ef_search = 20;
+
 CREATE FUNCTION pg_temp.failure(statement text) RETURNS text
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -18,7 +22,7 @@ CREATE TABLE vego_types (id int PRIMARY KEY, v vector(24));
 SELECT setseed(0.4);
 INSERT INTO vego_types
 SELECT i, array_agg(CASE WHEN random() < 0.4 THEN 0 ELSE random() - 0.5 + (i % 7) * 0.1 END)::vector
-FROM generate_series(1, 3000) i, generate_series(1, 24) GROUP BY i;
+FROM generate_series(1, 1000) i, generate_series(1, 24) GROUP BY i;
 
 -- The expressions that are indexed, and by which operators and classes.
 CREATE TEMP TABLE classes (expression text, operator text, class text);
@@ -60,7 +64,7 @@ DECLARE
 	hits int := 0;
 	queries int := 0;
 BEGIN
-	FOR query IN EXECUTE format('SELECT (%s)::text FROM vego_types WHERE id %% 150 = 8', c.expression) LOOP
+	FOR query IN EXECUTE format('SELECT (%s)::text FROM vego_types WHERE id %% 100 = 8', c.expression) LOOP
 		SET LOCAL enable_seqscan = on;
 		SET LOCAL enable_indexscan = off;
 		EXECUTE format('SELECT max(d) FROM (SELECT (%s) %s %L AS d FROM vego_types ORDER BY d LIMIT %s) nearest',
@@ -91,6 +95,27 @@ LANGUAGE sql AS $$
 	FROM classes c, vego_stats(pg_temp.index_name(class)::regclass) s WHERE c.class = verdict.class
 $$;
 
+-- What has its values in half precision is coded as the vector is, and found so.
+UPDATE vego_types SET v = v::halfvec::vector;
+VACUUM vego_types;
+CREATE FUNCTION pg_temp.answers(expression text, class text, operator text) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+	ids text;
+BEGIN
+	EXECUTE format('CREATE INDEX vego_types_only ON vego_types USING vego_hnsw ((%s) %s)', expression, class);
+	SET LOCAL enable_seqscan = off;
+	EXECUTE format('SELECT string_agg(n.ids, ''|'' ORDER BY q.id) FROM vego_types q, LATERAL (SELECT string_agg(id::text, '' '') AS ids
+		FROM (SELECT id FROM vego_types ORDER BY (%1$s) %2$s (SELECT %3$s FROM vego_types x WHERE x.id = q.id) LIMIT 20) y) n
+		WHERE q.id %% 100 = 8', expression, operator, replace(expression, 'v::', 'x.v::')) INTO ids;
+	DROP INDEX vego_types_only;
+	RETURN ids;
+END
+$$;
+SELECT metric, pg_temp.answers('v::vector(24)', 'vector_' || metric || '_ops', operator) =
+	pg_temp.answers('v::halfvec(24)', 'halfvec_' || metric || '_ops', operator) AS same
+FROM (VALUES ('l2', '<->'), ('ip', '<#>'), ('cosine', '<=>'), ('l1', '<+>')) c (metric, operator);
+
 SELECT pg_temp.make_indexes();
 SELECT class, v.* FROM classes, pg_temp.verdict(class) v ORDER BY class COLLATE "C";
 
@@ -98,7 +123,7 @@ SELECT class, v.* FROM classes, pg_temp.verdict(class) v ORDER BY class COLLATE 
 DELETE FROM vego_types WHERE id % 3 = 1;
 INSERT INTO vego_types
 SELECT i, array_agg(CASE WHEN random() < 0.4 THEN 0 ELSE random() - 0.5 + (i % 7) * 0.1 END)::vector
-FROM generate_series(3001, 4000) i, generate_series(1, 24) GROUP BY i;
+FROM generate_series(1001, 1300) i, generate_series(1, 24) GROUP BY i;
 UPDATE vego_types SET v = v + v WHERE id % 5 = 2;
 SELECT class, v.* FROM classes, pg_temp.verdict(class) v ORDER BY class COLLATE "C";
 VACUUM vego_types;
@@ -117,8 +142,27 @@ TRUNCATE vego_types;
 SELECT pg_temp.make_indexes();
 INSERT INTO vego_types
 SELECT i, array_agg(CASE WHEN random() < 0.4 THEN 0 ELSE random() - 0.5 + (i % 7) * 0.1 END)::vector
-FROM generate_series(1, 1500) i, generate_series(1, 24) GROUP BY i;
+FROM generate_series(1, 800) i, generate_series(1, 24) GROUP BY i;
 SELECT class, v.* FROM classes, pg_temp.verdict(class) v ORDER BY class COLLATE "C";
+
+-- Builds by several processes, and of more rows than memory is allowed for.
+SET vego.ef_search = 100;
+DROP TABLE vego_types;
+CREATE TABLE vego_types (id int PRIMARY KEY, v vector(24));
+INSERT INTO vego_types
+SELECT i, array_agg((i % 7) * 0.1 + CASE WHEN random() < 0.4 THEN 0 ELSE random() - 0.5 END)::vector
+FROM generate_series(1, 12000) i, generate_series(1, 24) GROUP BY i;
+DELETE FROM vego_types WHERE id % 100 = 8 AND id > 300;
+ALTER TABLE vego_types SET (parallel_workers = 2);
+SET max_parallel_maintenance_workers = 2;
+SELECT pg_temp.make_indexes();
+SELECT class, v.* FROM classes, pg_temp.verdict(class) v ORDER BY class COLLATE "C";
+SET maintenance_work_mem = '1MB';
+SELECT pg_temp.make_indexes();
+SELECT class, v.* FROM classes, pg_temp.verdict(class) v ORDER BY class COLLATE "C";
+RESET maintenance_work_mem;
+SET vego.ef_search = 20;
+RESET max_parallel_maintenance_workers;
 DROP TABLE vego_types;
 
 -- Zero, NULL, the largest and the smallest of each type.
@@ -155,6 +199,7 @@ SELECT x, c.finding FROM unnest(ARRAY['vego_edges_h', 'vego_edges_hc', 'vego_edg
 DROP TABLE vego_edges;
 
 -- Limits: dimensions of a column, of a page; options that mean nothing.
+SELECT pg_temp.failure(format('CREATE TABLE vego_limits (v %s)', type)) FROM unnest(ARRAY['halfvec(16001)', 'sparsevec(1000000001)']) type;
 CREATE TABLE vego_limits (h halfvec(16000), s sparsevec, b bit(64000), c bit(64001), any_length varbit);
 SELECT statement, pg_temp.failure('CREATE INDEX ON vego_limits USING vego_hnsw ' || statement)
 FROM unnest(ARRAY['(h halfvec_l2_ops)', '(h halfvec_l2_ops) WITH (bits = 4)', '(s sparsevec_l2_ops)',
@@ -166,6 +211,33 @@ INSERT INTO vego_limits (h, s, b)
 SELECT array_fill(1, ARRAY[16000])::halfvec, '{3:1}/5', B'1'::bit(64000);
 SELECT pg_temp.failure($$INSERT INTO vego_limits (s) VALUES ('{3:1}/6')$$);
 DROP TABLE vego_limits;
+
+-- Domains, members of arrays and of composite values, columns without dimensions.
+CREATE DOMAIN vego_half AS halfvec(3);
+CREATE DOMAIN vego_sparse3 AS sparsevec(3) CHECK (l2_norm(VALUE) < 100);
+CREATE TYPE vego_pair AS (h halfvec(3), b bit(3));
+CREATE TABLE vego_forms (id int, d vego_half, s vego_sparse3, a halfvec[], p vego_pair, h halfvec);
+INSERT INTO vego_forms
+SELECT i, ARRAY[i, 1, 0], ARRAY[0, i % 50, 1]::vector::sparsevec, ARRAY[ARRAY[i, 0]::halfvec, ARRAY[1, i, 2]::halfvec],
+	ROW(ARRAY[2, i, i], (i % 8)::bit(3))::vego_pair, CASE i % 2 WHEN 0 THEN ARRAY[i, 1] ELSE ARRAY[i, 1, 2] END
+FROM generate_series(1, 60) i;
+INSERT INTO vego_forms VALUES (61);
+SELECT pg_temp.failure('CREATE INDEX ON vego_forms USING vego_hnsw ' || statement)
+FROM unnest(ARRAY['(d halfvec_l2_ops)', '(s sparsevec_ip_ops)', '(((a[2])::halfvec(3)) halfvec_l2_ops)', '(((p).h) halfvec_l1_ops)',
+	'(((p).b) bit_hamming_ops)', '((h::halfvec(3)) halfvec_cosine_ops) WHERE vector_dims(h) = 3', '((h::halfvec(3)) halfvec_cosine_ops)']) statement;
+INSERT INTO vego_forms SELECT id + 100, d, s, a, p, h FROM vego_forms;
+SET enable_seqscan = off;
+SELECT array_agg(id) FROM (SELECT id FROM vego_forms ORDER BY d <-> '[7,1,0]', id LIMIT 4) x;
+SELECT array_agg(id) FROM (SELECT id FROM vego_forms ORDER BY s <#> '{2:1}/3', id LIMIT 4) x;
+SELECT array_agg(id) FROM (SELECT id FROM vego_forms ORDER BY (a[2])::halfvec(3) <-> '[1,20,2]', id LIMIT 4) x;
+SELECT array_agg(id) FROM (SELECT id FROM vego_forms ORDER BY (p).h <+> '[2,60,60]', id LIMIT 4) x;
+SELECT array_agg(id) FROM (SELECT id FROM vego_forms ORDER BY (p).b <~> '111', id LIMIT 14) x;
+SELECT array_agg(id) FROM (SELECT id FROM vego_forms WHERE vector_dims(h) = 3 ORDER BY h::halfvec(3) <=> '[59,1,2]', id LIMIT 4) x;
+RESET enable_seqscan;
+SELECT indexrelid::regclass, finding FROM pg_index, vego_check(indexrelid) WHERE indrelid = 'vego_forms'::regclass;
+DROP TABLE vego_forms;
+DROP TYPE vego_pair;
+DROP DOMAIN vego_half, vego_sparse3;
 
 -- Sparse vectors of a thousand elements and of the most.
 CREATE TABLE vego_sparse (id int, s sparsevec(100000));
@@ -182,3 +254,5 @@ SELECT count(*) FROM (SELECT id FROM vego_sparse ORDER BY s <-> '{1:1}/100000') 
 RESET enable_seqscan;
 SELECT finding FROM vego_check('vego_sparse_index');
 DROP TABLE vego_sparse;
+RESET vego.ef_search;
+RESET client_min_messages;

@@ -81,6 +81,17 @@ SELECT a.ranked_by_hint - b.ranked_by_hint AS by_hint, a.ranked_by_pin > b.ranke
 FROM vego_stats('rows_l2') a, seen b;
 RESET vego.pinned_reads;
 
+
+-- what the server counts of any index: each search, so that one that is never
+-- used can be told from one that is
+BEGIN;
+SELECT pg_stat_get_xact_numscans('rows_l2'::regclass) AS scans,
+	pg_stat_get_xact_tuples_returned('rows_l2'::regclass) AS entries \gset
+SELECT count(*) FROM generate_series(1, 3) i,
+	LATERAL (SELECT FROM rows ORDER BY v <-> some_vector(-i, 10) LIMIT 10) s;
+SELECT pg_stat_get_xact_numscans('rows_l2'::regclass) - :scans AS scans,
+	pg_stat_get_xact_tuples_returned('rows_l2'::regclass) - :entries AS entries;
+COMMIT;
 SELECT vego_stats(NULL);
 SELECT vego_stats('rows');
 

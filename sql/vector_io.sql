@@ -95,3 +95,42 @@ SELECT pg_temp.failure($$SELECT '[1,2]'::vector(3)$$);
 SELECT modifier, pg_temp.failure(format('SELECT NULL::vector(%s)', modifier))
 FROM unnest(ARRAY['1', '16000', '0', '-1', '16001', '1, 2', '''three''',
 				  '99999999999']) modifier;
+
+-- Numbers of a list are those they are alone, whatever their lengths, spaces
+-- and place in the list.
+SELECT setseed(0.3);
+WITH numbers AS MATERIALIZED (
+	SELECT list, (ARRAY[
+		(random() - 0.5)::real::text, (random() - 0.5)::text, (random() * 1000 - 500)::int::text,
+		round((random() * 10)::numeric, (random() * 40)::int)::text,
+		((random() - 0.5)::real * 1e-30)::text, '-.' || (random() * 1e9)::int,
+		'+1234567890123456789012345678' || '.5e-2' || (random() * 9)::int,
+		(random() * 1e9)::int || '.' || (random() * 1e9)::int || 'E-' || (random() * 20)::int,
+		'000000000000000000000001.50000000000000000000000000000', '0x1p-3', '7.'
+	])[1 + (random() * 10)::int] AS number
+	FROM generate_series(1, 500) list, generate_series(1, 1 + list % 40)
+), lists AS (
+	SELECT list, array_agg((('[' || number || ']')::vector::real[])[1]) AS alone,
+		   '[' || string_agg(number, ',') || ']' AS dense,
+		   '[ ' || string_agg(number, CASE list % 3 WHEN 0 THEN ', ' WHEN 1 THEN ' ,' ELSE E'\t,\n' END)
+			   || ' ]' AS spaced
+	FROM numbers GROUP BY list
+)
+SELECT count(*), bool_and(dense::vector::real[] = alone) AS dense,
+	   bool_and(spaced::vector::real[] = alone) AS spaced
+FROM lists;
+WITH numbers AS MATERIALIZED (
+	SELECT list, ((random() - 0.5) * power(10, (random() * 12 - 8)::int))::text AS number
+	FROM generate_series(1, 500) list, generate_series(1, 1 + list % 40)
+), lists AS (
+	SELECT list, array_agg((('[' || number || ']')::halfvec::real[])[1]) AS alone,
+		   '[' || string_agg(number, ',') || ']' AS dense
+	FROM numbers GROUP BY list
+)
+SELECT count(*), bool_and(dense::halfvec::real[] = alone) AS dense FROM lists;
+SELECT ('[' || repeat('0.5,', 15999) || '1]')::vector::real[] = array_fill(0.5::real, ARRAY[15999]) || 1::real AS most;
+SELECT ending, left(pg_temp.failure(format('SELECT (''['' || repeat(''0.5,'', 16000) || %L)::vector', ending)), 70)
+FROM unnest(ARRAY['1]', 'x]']) ending;
+SELECT list, pg_temp.failure(format('SELECT %L::vector', list))
+FROM unnest(ARRAY['[0.5,0.5,]', '[0.5,,0.5]', '[0.5, 0.25,nan]', '[0.5 0.25,1]', '[0.5,0.25', '[0.5,1e39,1]']) list;
+SELECT pg_temp.failure($$SELECT '[0.5,65520,1]'::halfvec$$);

@@ -8,6 +8,8 @@
 #include "access/amapi.h"
 #include "nodes/pathnodes.h"
 
+struct VegoType;
+
 /* build.c */
 extern IndexBuildResult *vegobuild(Relation heap, Relation index,
 								   struct IndexInfo *indexInfo);
@@ -40,6 +42,13 @@ extern void vegocostestimate(PlannerInfo *root, IndexPath *path,
 							 double loop_count, Cost *startup_cost,
 							 Cost *total_cost, Selectivity *selectivity,
 							 double *correlation, double *pages);
+
+/*
+ * cost_distance.c: what the support functions of the types tell of a distance,
+ * an operator or function of two values, in evaluations of an operator.
+ */
+extern double vego_distance_operators(PlannerInfo *root, Node *distance,
+									  const struct VegoType *type);
 
 /* validate.c */
 extern bool vegovalidate(Oid opclassoid);

@@ -124,6 +124,7 @@ vegobuild(Relation heap, Relation index, IndexInfo *indexInfo)
 	vego_build_graph(&build);
 	vego_build_write(&build);
 	vego_build_write_entry(&build);
+	vego_build_write_signposts(&build);
 	vego_build_release_graph(&build);
 	if (build.spool)
 		vego_build_write_exact(&build);

@@ -17,6 +17,7 @@
 #include "parallel.h"
 #include "partition.h"
 #include "shards.h"
+#include "signposts.h"
 #include "value.h"
 
 typedef struct VegoBuild
@@ -67,6 +68,7 @@ typedef struct VegoBuild
 	VegoNodeId *down[VEGO_MAX_LEVEL + 1];	/* ids of the level's nodes one
 											 * level down; NULL on the first */
 	VegoNodeId	entry;
+	VegoSignpostDraft *signposts;	/* the leader's; NULL without sparse codes */
 } VegoBuild;
 
 /* Tasks of the team; VEGO_TASK_END is 0. */
@@ -137,6 +139,7 @@ extern void vego_build_stage(VegoBuild *build);
 extern void vego_build_write_meta(VegoBuild *build);
 extern void vego_build_write(VegoBuild *build);
 extern void vego_build_write_entry(VegoBuild *build);
+extern void vego_build_write_signposts(VegoBuild *build);
 extern void vego_build_write_part(VegoBuild *build);
 extern void vego_build_write_exact(VegoBuild *build);
 extern void vego_build_write_empty(VegoBuild *build);

@@ -9,13 +9,14 @@
  */
 #include "postgres.h"
 
-#include "access/xloginsert.h"
+#include "access/xlogrecord.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
 
 #include "build.h"
 #include "compat.h"
+#include "pageedit.h"
 
 /* Pages that are written and then logged together: what a record can hold. */
 #define RUN_PAGES XLR_MAX_BLOCK_ID
@@ -53,57 +54,80 @@ StaticAssertDecl(sizeof(PagesOrder) <= VEGO_ORDER_BYTES,
 
 /* A new page at the end of the index, exclusively locked. */
 static Buffer
-new_page(Relation index, ForkNumber fork, int kind)
+new_page(Relation index, ForkNumber fork)
 {
-	Buffer		buffer = fork == MAIN_FORKNUM ? vego_compat_extend(index) :
+	return fork == MAIN_FORKNUM ? vego_compat_extend(index) :
 		ReadBufferExtended(index, fork, P_NEW, RBM_ZERO_AND_LOCK, NULL);
-
-	vego_page_init(BufferGetPage(buffer), kind);
-	return buffer;
 }
 
-/*
- * Fills in a meta page, which is locked, and releases it.  Those of an init fork
- * are logged even though the relation is not: a crash must find them.
- */
+/* Fills in a meta page, which is locked, and releases it. */
 static void
-fill_meta(Relation index, ForkNumber fork, Buffer buffer, const VegoMeta *meta,
-		  const float *centre)
+fill_meta(Relation index, VegoRecord record, Buffer buffer,
+		  const VegoMeta *meta, const float *centre)
 {
-	BlockNumber block = BufferGetBlockNumber(buffer);
-	Page		page = BufferGetPage(buffer);
+	PGAlignedBlock image;
+	Page		page = (Page) image.data;
 	VegoCentrePart part =
-		vego_centre_part(vego_centre_dims(meta->dims, meta->bits), block);
+		vego_centre_part(vego_centre_dims(meta->dims, meta->bits),
+						 BufferGetBlockNumber(buffer));
+	VegoPageEdit edit;
 
-	START_CRIT_SECTION();
 	vego_page_init(page, VEGO_PAGE_META);
-	if (block == 0)
+	if (BufferGetBlockNumber(buffer) == 0)
 		memcpy(vego_page_meta(page), meta, sizeof(VegoMeta));
 	if (centre)
 		memcpy((char *) page + part.offset, centre + part.first,
 			   part.count * sizeof(float));
 	((PageHeader) page)->pd_lower = part.offset + part.count * sizeof(float);
-	MarkBufferDirty(buffer);
-	if (fork == INIT_FORKNUM || RelationNeedsWAL(index))
-		log_newpage_buffer(buffer, true);
-	END_CRIT_SECTION();
-	UnlockReleaseBuffer(buffer);
+	vego_edit_begin(&edit, index, record);
+	vego_edit_open_new(&edit, buffer, image.data);
+	vego_edit_commit(&edit);
+}
+
+/* A page of signposts that point to nobody, which is locked. */
+static void
+fill_signposts(Relation index, VegoRecord record, Buffer buffer,
+			   const VegoGeometry *geometry)
+{
+	PGAlignedBlock image;
+	Page		page = (Page) image.data;
+	uint32		first;
+	int			count = vego_signposts_on_page(geometry,
+											   BufferGetBlockNumber(buffer),
+											   &first);
+	VegoNodeId *signposts = vego_page_signpost(page, first);
+	VegoPageEdit edit;
+
+	vego_page_init(page, VEGO_PAGE_SIGNPOSTS);
+	for (int i = 0; i < count; i++)
+		signposts[i] = VEGO_NO_NODE;
+	((PageHeader) page)->pd_lower = (char *) (signposts + count) -
+		(char *) page;
+	vego_edit_begin(&edit, index, record);
+	vego_edit_open_new(&edit, buffer, image.data);
+	vego_edit_commit(&edit);
 }
 
 static void
 write_meta(Relation index, ForkNumber fork, const VegoMeta *meta,
 		   const float *centre)
 {
+	VegoRecord	record = fork == INIT_FORKNUM ? VEGO_RECORD_INIT_META :
+		VEGO_RECORD_META;
 	int			dims = vego_centre_dims(meta->dims, meta->bits);
+	VegoGeometry geometry;
 	VegoCentrePart part;
 	BlockNumber block = 0;
 
 	do
 	{
 		part = vego_centre_part(dims, block++);
-		fill_meta(index, fork, new_page(index, fork, VEGO_PAGE_META), meta,
-				  centre);
+		fill_meta(index, record, new_page(index, fork), meta, centre);
 	} while (part.first + part.count < dims);
+
+	vego_geometry_init(&geometry, meta->dims, meta->bits, meta->m, meta->exact);
+	for (; block < geometry.first_block; block++)
+		fill_signposts(index, record, new_page(index, fork), &geometry);
 }
 
 static VegoMeta
@@ -139,8 +163,29 @@ void
 vego_build_write_meta(VegoBuild *build)
 {
 	VegoMeta	meta = make_meta(build);
+	VegoGeometry geometry;
 
 	write_meta(build->index, MAIN_FORKNUM, &meta, build->centre);
+	vego_geometry_init(&geometry, meta.dims, meta.bits, meta.m, meta.exact);
+	if (geometry.signposts > 0)
+		build->signposts = vego_signposts_draft(&geometry);
+}
+
+/* A node of level 0 may be what a signpost points to. */
+static void
+offer_to_signposts(VegoBuild *build, VegoNodeId id, const VegoFactors *factors,
+				   const uint8 *code)
+{
+	if (build->signposts)
+		vego_signposts_draft_offer(build->signposts, id, factors, code);
+}
+
+/* The index is complete but for these. */
+void
+vego_build_write_signposts(VegoBuild *build)
+{
+	if (build->signposts)
+		vego_signposts_write(vego_nodes_open(build->index), build->signposts);
 }
 
 /* Searches begin at the entry, which is known when all levels have been built. */
@@ -149,7 +194,7 @@ vego_build_write_entry(VegoBuild *build)
 {
 	VegoMeta	meta = make_meta(build);
 
-	fill_meta(build->index, MAIN_FORKNUM,
+	fill_meta(build->index, VEGO_RECORD_META,
 			  ReadBufferExtended(build->index, MAIN_FORKNUM, 0,
 								 RBM_ZERO_AND_LOCK, NULL),
 			  &meta, build->centre);
@@ -206,8 +251,8 @@ log_pages(VegoPageWriter *writer, BlockNumber end, bool all)
 	if (end - writer->logged < RUN_PAGES && !(all && end > writer->logged))
 		return;
 	if (is_logged_at_once(writer->build))
-		log_newpage_range(writer->build->index, MAIN_FORKNUM, writer->logged,
-						  end, true);
+		vego_edit_log_pages(writer->build->index, VEGO_RECORD_PAGES,
+							writer->logged, end);
 	writer->logged = end;
 }
 
@@ -220,7 +265,7 @@ append_page(VegoPageWriter *writer)
 	CHECK_FOR_INTERRUPTS();
 	((PageHeader) writer->page.data)->pd_lower = SizeOfPageHeaderData +
 		writer->place * writer->geometry.slot_bytes;
-	buffer = new_page(writer->build->index, MAIN_FORKNUM, VEGO_PAGE_NODES);
+	buffer = new_page(writer->build->index, MAIN_FORKNUM);
 	block = BufferGetBlockNumber(buffer);
 	memcpy(BufferGetPage(buffer), writer->page.data, BLCKSZ);
 	MarkBufferDirty(buffer);
@@ -239,6 +284,9 @@ vego_page_writer_add(VegoPageWriter *writer, int level,
 	VegoSlot   *slot = vego_page_slot(geometry, writer->page.data,
 									  writer->place++);
 
+	if (level == 0)
+		offer_to_signposts(writer->build, writer->next_id, node->row.factors,
+						   node->row.code);
 	fill_slot(build, geometry, slot, writer->next_id++, level, node);
 	if (writer->place == geometry->per_page)
 		append_page(writer);
@@ -342,7 +390,7 @@ write_runs(const VegoBuild *build, const VegoGeometry *geometry, bool logged,
 		for (BlockNumber block = first; block < last; block++)
 			write_page(build, geometry, block);
 		if (logged)
-			log_newpage_range(build->index, MAIN_FORKNUM, first, last, true);
+			vego_edit_log_pages(build->index, VEGO_RECORD_PAGES, first, last);
 		CHECK_FOR_INTERRUPTS();
 	}
 }
@@ -420,6 +468,24 @@ extend(const VegoBuild *build, BlockNumber first, BlockNumber end)
 	}
 }
 
+/* Nodes of level 0 that were built in memory. */
+static void
+offer_level(VegoBuild *build)
+{
+	const VegoRows *rows = &build->rows[0];
+
+	if (build->first_level > 0 || build->signposts == NULL)
+		return;
+	for (uint32 node = 0; node < rows->count; node++)
+	{
+		offer_to_signposts(build, build->base[0] + node,
+						   vego_row_factors(rows, node),
+						   vego_row_code(rows, node));
+		if (node % RUN_PAGES == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+}
+
 void
 vego_build_write(VegoBuild *build)
 {
@@ -434,6 +500,7 @@ vego_build_write(VegoBuild *build)
 
 	if (build->count == 0)
 		return;
+	offer_level(build);
 	vego_geometry_init(&geometry, build->shape.dims, build->shape.bits,
 					   build->shape.m, build->shape.exact);
 	first = first_block(build, &geometry);
@@ -475,8 +542,8 @@ vego_build_write_exact(VegoBuild *build)
 
 	vego_exact_build(build->index, &meta, build->spool, report_exact);
 	if (RelationNeedsWAL(build->index))
-		log_newpage_range(build->index, MAIN_FORKNUM, 0,
-						  RelationGetNumberOfBlocks(build->index), true);
+		vego_edit_log_pages(build->index, VEGO_RECORD_ALL_PAGES, 0,
+							RelationGetNumberOfBlocks(build->index));
 }
 
 void

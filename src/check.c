@@ -12,7 +12,8 @@
  *		crash leaves one.
  *	 I2	Meta.  Magic, version and constants make sense and agree with the
  *		catalog.  The entry is a live node on the entry's level and no node is
- *		on a higher one; without an entry there is no live node.
+ *		on a higher one; without an entry there is no live node.  The radius is
+ *		not below a live node's norm.
  *	 I3	Binding.  Every live node can be reached from the entry's slot on its
  *		level by binding links of live nodes alone.
  *	 I4	Slots.  Known kind; level and degree in range; factors finite; unused
@@ -25,11 +26,14 @@
  *	 I7	Upper slots.  The slot one level down is live, and the same node: code
  *		and factors are equal.
  *	 I8	Rows.  Every visible row that the operator class indexes is in the
- *		index exactly once.
- *	 I9	Contents.  A visible row's code and factors are those of its vector.
+ *		index exactly once.  Every live node's row pointer is in use, and that
+ *		of a row, not of a later version in its chain.
+ *	 I9	Contents.  A visible row's code and factors are those of its vector, or
+ *		what another processor's rounding makes of it (info).
  *	 I10	Exact vectors, in an index that keeps them.  A live node of level 0
  *		has one, which can be decoded; that of a visible row is the row's, to
- *		the last bit.  One that belongs to no node is no fault (info).
+ *		the last bit.  One that belongs to no node is no fault (info).  On their
+ *		pages they lie one behind the other.
  *
  * Crashes and failed inserts leave nodes of rows that nobody sees; of these
  * I2, I3, I6, I7 and I10 ask less (info), since vacuum removes them.  I3 and I6 also
@@ -100,9 +104,9 @@ is_damage(const ErrorData *error)
 }
 
 static void
-copy_buffer(VegoCheck *check, BlockNumber block, char *page)
+copy_buffer(VegoCheck *check, Relation rel, BlockNumber block, char *page)
 {
-	Buffer		buffer = ReadBufferExtended(check->index, MAIN_FORKNUM, block,
+	Buffer		buffer = ReadBufferExtended(rel, MAIN_FORKNUM, block,
 											RBM_NORMAL, check->strategy);
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
@@ -126,7 +130,7 @@ vego_check_copy_page(VegoCheck *check, BlockNumber block, char *page)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		copy_buffer(check, block, page);
+		copy_buffer(check, check->index, block, page);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -145,6 +149,13 @@ vego_check_copy_page(VegoCheck *check, BlockNumber block, char *page)
 	if (!is_damage(error))
 		ReThrowError(error);
 	return error->message;
+}
+
+void
+vego_check_copy_heap_page(VegoCheck *check, BlockNumber block, char *page)
+{
+	CHECK_FOR_INTERRUPTS();
+	copy_buffer(check, check->heap, block, page);
 }
 
 bool
@@ -190,7 +201,7 @@ check_index(VegoCheck *check)
 	if (!vego_check_meta(check))
 		return false;
 	vego_check_blocks(check);
-	if (vego_check_reread_entry(check))
+	if (vego_check_reread_meta(check))
 		vego_check_entry(check);
 	vego_check_binding(check);
 	vego_check_reach(check);

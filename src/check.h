@@ -102,7 +102,7 @@ typedef struct VegoCheck
 {
 	Relation	heap;
 	Relation	index;
-	bool		with_rows;		/* are I8 and I9 asked for? */
+	bool		with_rows;		/* are I8, I9 and the rest of I10 asked for? */
 	Snapshot	snapshot;
 	BufferAccessStrategy strategy;
 	IndexFetchTableData *fetch; /* to see which rows are visible */
@@ -121,6 +121,7 @@ typedef struct VegoCheck
 	VegoSlotState *states;		/* by id */
 	uint32	   *hashes;			/* by id, of level 0's codes; for I9 */
 	uint32		dead_count;
+	float		largest_norm;	/* of live nodes */
 	VegoIndexed *indexed;		/* in order of TID, for I8 */
 	uint64		indexed_count;
 	uint64		indexed_room;
@@ -158,6 +159,10 @@ extern void vego_finding(VegoCheck *check, VegoInvariant invariant,
 extern const char *vego_check_copy_page(VegoCheck *check, BlockNumber block,
 										char *page);
 
+/* Copies a page of the table; errors as the server has them. */
+extern void vego_check_copy_heap_page(VegoCheck *check, BlockNumber block,
+									  char *page);
+
 /*
  * A slot's own page, as a pointer into check->other_page, valid until the next
  * call.  NULL for what is no slot, or one on a damaged page or damaged itself.
@@ -174,7 +179,7 @@ extern bool vego_check_tid_exists(VegoCheck *check, const ItemPointerData *tid);
 
 /* False when the index cannot be read further. */
 extern bool vego_check_meta(VegoCheck *check);
-extern bool vego_check_reread_entry(VegoCheck *check);
+extern bool vego_check_reread_meta(VegoCheck *check);
 extern void vego_check_blocks(VegoCheck *check);
 
 /* check_graph.c */

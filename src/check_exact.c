@@ -78,11 +78,41 @@ vego_check_exact_begin(VegoCheck *check)
 		add_place(&exact->wanted, check->meta.dictionary);
 }
 
+/*
+ * Items lie one behind the other up to the special area: whoever removes one
+ * closes the gap.  False when they do not; items of other lengths may still be
+ * read.
+ */
+static bool
+items_fill_page(Page page)
+{
+	PageHeader	header = (PageHeader) page;
+	OffsetNumber count = PageGetMaxOffsetNumber(page);
+	char		taken[BLCKSZ / MAXIMUM_ALIGNOF] = {0};
+	int			bytes = 0;
+
+	for (OffsetNumber number = FirstOffsetNumber; number <= count; number++)
+	{
+		ItemId		line = PageGetItemId(page, number);
+		int			start = ItemIdGetOffset(line) / MAXIMUM_ALIGNOF;
+		int			length = MAXALIGN(ItemIdGetLength(line));
+
+		if (!ItemIdIsUsed(line))
+			continue;
+		if (memchr(taken + start, 1, length / MAXIMUM_ALIGNOF) != NULL)
+			return false;
+		memset(taken + start, 1, length / MAXIMUM_ALIGNOF);
+		bytes += length;
+	}
+	return bytes == header->pd_special - header->pd_upper;
+}
+
 /* The items of the page just copied. */
 void
 vego_check_exact_page(VegoCheck *check, BlockNumber block)
 {
 	OffsetNumber count = PageGetMaxOffsetNumber(check->page);
+	bool		damaged = false;
 
 	for (OffsetNumber number = FirstOffsetNumber; number <= count; number++)
 	{
@@ -93,12 +123,19 @@ vego_check_exact_page(VegoCheck *check, BlockNumber block)
 		if (fault)
 			vego_finding(check, VEGO_EXACT_VECTORS, VEGO_ERROR, block, number,
 						 "%s", fault);
+		damaged |= fault != NULL;
 		if (fault || item.head == NULL)
 			continue;
+		if (item.head->unused != 0 || item.next.unused != 0)
+			vego_finding(check, VEGO_EXACT_VECTORS, VEGO_ERROR, block, number,
+						 "unused bytes of an item are not zero");
 		add_place(&check->exact->items, place);
 		if (item.head->flags & VEGO_EXACT_MORE)
 			add_place(&check->exact->wanted, item.next);
 	}
+	if (!damaged && !items_fill_page(check->page))
+		vego_finding(check, VEGO_EXACT_VECTORS, VEGO_ERROR, block, -1,
+					 "items do not lie one behind the other");
 }
 
 void

@@ -14,6 +14,9 @@
 #include "options.h"
 #include "value.h"
 
+/* A radius is the root of a squared norm. */
+#define ROUNDING 1e-6
+
 static bool
 all_zero(const char *bytes, size_t count)
 {
@@ -46,6 +49,22 @@ page_blemish(Page page)
 	return NULL;
 }
 
+/* The meta page before is taken for sound, so that its constants count. */
+static const char *
+meta_page_blemish(const VegoMeta *meta, BlockNumber block, Page page)
+{
+	VegoCentrePart part =
+		vego_centre_part(vego_centre_dims(meta->dims, meta->bits), block);
+	const char *bytes = (const char *) page + part.offset;
+
+	if (((PageHeader) page)->pd_lower !=
+		part.offset + part.count * sizeof(float))
+		return "page does not end with the centre";
+	if (!meta->has_centre && !all_zero(bytes, part.count * sizeof(float)))
+		return "centre is not zero in an index without one";
+	return NULL;
+}
+
 static const char *
 node_page_blemish(const VegoGeometry *geometry, Page page)
 {
@@ -55,6 +74,35 @@ node_page_blemish(const VegoGeometry *geometry, Page page)
 		bytes / geometry->slot_bytes > geometry->per_page)
 		return "page does not end with a slot";
 	return page_blemish(page);
+}
+
+static const char *
+signpost_page_blemish(const VegoGeometry *geometry, BlockNumber block,
+					  Page page)
+{
+	uint32		first;
+	int			count = vego_signposts_on_page(geometry, block, &first);
+
+	if (((PageHeader) page)->pd_lower !=
+		SizeOfPageHeaderData + count * sizeof(VegoNodeId))
+		return "page does not end with its last signpost";
+	return page_blemish(page);
+}
+
+/* The same for what a page of this kind should be. */
+static const char *
+blemish_of_kind(VegoCheck *check, BlockNumber block, int kind)
+{
+	switch (kind)
+	{
+		case VEGO_PAGE_NODES:
+			return node_page_blemish(&check->geometry, check->page);
+		case VEGO_PAGE_SIGNPOSTS:
+			return signpost_page_blemish(&check->geometry, block,
+										 check->page);
+		default:
+			return page_blemish(check->page);
+	}
 }
 
 /* What a page is good for. */
@@ -85,17 +133,11 @@ check_page(VegoCheck *check, BlockNumber block, int kind)
 	}
 	if (PageIsNew(check->page))
 	{
-		if (all_zero(check->page, BLCKSZ))
-			vego_finding(check, VEGO_PAGES, VEGO_INFO, block, -1,
-						 "page is new");
-		else
-			vego_finding(check, VEGO_PAGES, VEGO_ERROR, block, -1,
-						 "page is new, but not zero");
+		/* all zero, or the server would not have read it */
+		vego_finding(check, VEGO_PAGES, VEGO_INFO, block, -1, "page is new");
 		return PAGE_NEW;
 	}
-	blemish = kind == VEGO_PAGE_NODES ?
-		node_page_blemish(&check->geometry, check->page) :
-		page_blemish(check->page);
+	blemish = blemish_of_kind(check, block, kind);
 	if (blemish)
 		vego_finding(check, VEGO_PAGES, VEGO_ERROR, block, -1, "%s", blemish);
 	return kind == VEGO_PAGE_EXACT ? PAGE_EXACT : PAGE_READABLE;
@@ -112,6 +154,7 @@ check_catalog(VegoCheck *check)
 	int			m = vego_options_m(check->index);
 	int			bits = vego_options_bits(check->index);
 	VegoExactMode exact = vego_options_exact(check->index);
+	const char *fault;
 
 	check->agrees = true;
 	getBaseTypeAndTypmod(column->atttypid, &dims);
@@ -129,12 +172,11 @@ check_catalog(VegoCheck *check)
 					 "index has %u dimensions, but its column has %d",
 					 meta->dims, dims);
 	}
-	if (meta->metric != opclass->metric)
+	fault = vego_value_meta_fault(opclass, meta);
+	if (fault)
 	{
 		check->agrees = false;
-		vego_finding(check, VEGO_META, VEGO_ERROR, 0, -1,
-					 "index has metric %d, but its operator class has %d",
-					 meta->metric, opclass->metric);
+		vego_finding(check, VEGO_META, VEGO_ERROR, 0, -1, "%s", fault);
 	}
 
 	/* ALTER INDEX changes parameters, but not the index */
@@ -147,17 +189,6 @@ check_catalog(VegoCheck *check)
 					 "index was built with exact = %s; exact = %s takes effect with REINDEX",
 					 vego_exact_mode_name(meta->exact),
 					 vego_exact_mode_name(exact));
-	if (meta->exact != VEGO_EXACT_OFF &&
-		(meta->element_bytes != opclass->type->element_bytes ||
-		 meta->value_bytes != vego_value_most_bytes(opclass, meta->dims)))
-	{
-		check->agrees = false;
-		vego_finding(check, VEGO_META, VEGO_ERROR, 0, -1,
-					 "index keeps %u bytes of vectors, %u of each element, but its operator class has %d and %d",
-					 meta->value_bytes, meta->element_bytes,
-					 vego_value_most_bytes(opclass, meta->dims),
-					 opclass->type->element_bytes);
-	}
 }
 
 /* The part of the centre on the page just copied. */
@@ -167,8 +198,11 @@ take_centre(VegoCheck *check, BlockNumber block, float *centre)
 	VegoCentrePart part =
 		vego_centre_part(vego_centre_dims(check->meta.dims, check->meta.bits),
 						 block);
+	const char *blemish = meta_page_blemish(&check->meta, block, check->page);
 	bool		finite = true;
 
+	if (blemish)
+		vego_finding(check, VEGO_META, VEGO_ERROR, block, -1, "%s", blemish);
 	memcpy(centre + part.first, check->page + part.offset,
 		   part.count * sizeof(float));
 	for (int i = part.first; i < part.first + part.count; i++)
@@ -176,6 +210,29 @@ take_centre(VegoCheck *check, BlockNumber block, float *centre)
 	if (!finite)
 		vego_finding(check, VEGO_META, VEGO_ERROR, block, -1,
 					 "centre is not finite");
+}
+
+/* I1 and I5 for the signposts, if codes are of sparse vectors. */
+static void
+check_signposts(VegoCheck *check)
+{
+	const VegoGeometry *geometry = &check->geometry;
+
+	for (BlockNumber block = geometry->signpost_block;
+		 block < geometry->first_block; block++)
+	{
+		uint32		first;
+		int			count = vego_signposts_on_page(geometry, block, &first);
+		const VegoNodeId *ids = vego_page_signpost(check->page, first);
+
+		if (check_page(check, block, VEGO_PAGE_SIGNPOSTS) != PAGE_READABLE)
+			continue;
+		for (int i = 0; i < count; i++)
+			if (ids[i] != VEGO_NO_NODE && !vego_check_id_exists(check, ids[i]))
+				vego_finding(check, VEGO_LINKS, VEGO_ERROR, block, -1,
+							 "signpost %u points to %u, which is no slot",
+							 first + i, ids[i]);
+	}
 }
 
 /* The remaining meta pages, and the centre on all of them. */
@@ -186,7 +243,7 @@ check_centre(VegoCheck *check)
 												  check->meta.bits) *
 								 sizeof(float));
 
-	for (BlockNumber block = 0; block < check->geometry.first_block; block++)
+	for (BlockNumber block = 0; block < check->geometry.signpost_block; block++)
 	{
 		if (block > 0 &&
 			check_page(check, block, VEGO_PAGE_META) != PAGE_READABLE)
@@ -230,6 +287,9 @@ vego_check_meta(VegoCheck *check)
 		return false;
 	}
 	if (check->meta.has_centre > 1 || check->meta.dictionary.unused != 0 ||
+		(check->meta.metric != VEGO_INNER_PRODUCT &&
+		 check->meta.radius != 0.0) ||
+		(check->meta.entry == VEGO_NO_NODE && check->meta.entry_level != 0) ||
 		(check->meta.exact == VEGO_EXACT_OFF &&
 		 (check->meta.element_bytes | check->meta.value_bytes |
 		  check->meta.stored_bytes) != 0) ||
@@ -247,12 +307,16 @@ vego_check_meta(VegoCheck *check)
 		return false;
 	}
 	check_catalog(check);
+	check_signposts(check);
 	return check_centre(check);
 }
 
-/* The entry may have changed while slots were read. */
+/*
+ * I2: what has changed while slots were read.  A radius grows before there is
+ * a node that needs it.
+ */
 bool
-vego_check_reread_entry(VegoCheck *check)
+vego_check_reread_meta(VegoCheck *check)
 {
 	VegoMeta	meta;
 
@@ -264,6 +328,10 @@ vego_check_reread_entry(VegoCheck *check)
 		return false;
 	check->meta.entry = meta.entry;
 	check->meta.entry_level = meta.entry_level;
+	if (meta.metric == VEGO_INNER_PRODUCT &&
+		check->largest_norm > meta.radius * (1.0 + ROUNDING))
+		vego_finding(check, VEGO_META, VEGO_ERROR, 0, -1,
+					 "radius is below the norm of a node");
 	return true;
 }
 
@@ -289,10 +357,11 @@ slot_blemish(VegoCheck *check, VegoNodeId id, const VegoSlot *slot)
 		return all_zero(bytes, geometry->slot_bytes) ? NULL :
 			"free slot is not zero";
 	if (slot->level == 0 && slot->kind == VEGO_SLOT_DEAD &&
-		ItemPointerIsValid(&slot->tid))
+		(ItemPointerIsValid(&slot->tid) ||
+		 ItemPointerGetBlockNumberNoCheck(&slot->tid) != InvalidBlockNumber))
 		return "dead slot has a heap row";
 	if ((slot->level > 0 || slot->kind == VEGO_SLOT_DEAD) &&
-		vego_exact_place_is_set(exact))
+		(exact.block | exact.item) != 0)
 		return "slot has an exact vector and should not";
 	if (exact.unused != 0)
 		return "unused bytes are not zero";
@@ -427,6 +496,8 @@ check_slot(VegoCheck *check, VegoNodeId id, const VegoSlot *slot)
 	check_links(check, id, slot);
 	if (slot->kind != VEGO_SLOT_LIVE)
 		return;
+	check->largest_norm = Max(check->largest_norm,
+							  vego_slot_factors(&check->geometry, slot)->norm);
 	if (slot->level > 0)
 	{
 		check_upper(check, id, slot);
@@ -469,6 +540,7 @@ vego_check_blocks(VegoCheck *check)
 	check->states = palloc_extended(Max(check->count, 1) *
 									sizeof(VegoSlotState), MCXT_ALLOC_HUGE);
 	check->dead_count = 0;
+	check->largest_norm = 0.0;
 	check->indexed = NULL;
 	check->indexed_count = 0;
 	check->indexed_room = 0;

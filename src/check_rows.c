@@ -6,8 +6,10 @@
 
 #include <math.h>
 
+#include "access/htup_details.h"
 #include "access/tableam.h"
 #include "catalog/index.h"
+#include "catalog/pg_am.h"
 #include "common/hashfn.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -110,6 +112,77 @@ find_row(const VegoCheck *check, ItemPointer tid)
 		&check->indexed[low] : NULL;
 }
 
+/* What is wrong with a line pointer that a node has, or NULL. */
+static const char *
+pointer_fault(Page page, OffsetNumber number)
+{
+	ItemId		line;
+	HeapTupleHeader row;
+
+	if (PageIsNew(page) || number > PageGetMaxOffsetNumber(page))
+		return "is beyond the end of its page";
+	line = PageGetItemId(page, number);
+	if (!ItemIdIsUsed(line))
+		return "has a line pointer that is not in use";
+	if (!ItemIdIsNormal(line) ||
+		ItemIdGetOffset(line) + SizeofHeapTupleHeader > BLCKSZ)
+		return NULL;			/* pruned, or the table's own damage */
+	row = (HeapTupleHeader) PageGetItem(page, line);
+	return HeapTupleHeaderIsHeapOnly(row) ?
+		"is not the first of its chain" : NULL;
+}
+
+/*
+ * Heap rows are there before their nodes, and their line pointers until after
+ * the nodes are buried.  The page was copied later than the node was seen; if
+ * the node is there still, and the fault as well, a VACUUM between is no
+ * excuse.
+ */
+static bool
+pointer_is_still_wrong(VegoCheck *check, const VegoIndexed *indexed,
+					   char *page)
+{
+	const VegoSlot *slot = vego_check_slot(check, vego_indexed_id(indexed));
+	ItemPointerData tid = indexed->tid;
+
+	if (slot == NULL || slot->kind != VEGO_SLOT_LIVE || slot->level != 0 ||
+		memcmp(&slot->tid, &tid, sizeof(tid)) != 0)
+		return false;
+	vego_check_copy_heap_page(check, ItemPointerGetBlockNumber(&tid), page);
+	return pointer_fault(page, ItemPointerGetOffsetNumber(&tid)) != NULL;
+}
+
+/* I8: does every node, of a visible row or not, point to a row? */
+static void
+check_pointers(VegoCheck *check)
+{
+	BlockNumber copied = InvalidBlockNumber;
+	PGAlignedBlock page;
+
+	for (uint64 i = 0; i < check->indexed_count; i++)
+	{
+		const VegoIndexed *indexed = &check->indexed[i];
+		ItemPointerData tid = indexed->tid;
+		BlockNumber block = ItemPointerGetBlockNumber(&tid);
+		OffsetNumber number = ItemPointerGetOffsetNumber(&tid);
+		const char *fault;
+
+		if (!vego_check_tid_exists(check, &tid))
+			continue;			/* I4 has it */
+		if (block != copied)
+			vego_check_copy_heap_page(check, block, page.data);
+		copied = block;
+		fault = pointer_fault(page.data, number);
+		if (fault == NULL)
+			continue;
+		copied = InvalidBlockNumber;
+		if (pointer_is_still_wrong(check, indexed, page.data))
+			vego_node_finding(check, VEGO_ROWS, VEGO_ERROR,
+							  vego_indexed_id(indexed),
+							  "heap row (%u,%u) %s", block, number, fault);
+	}
+}
+
 /* What the rows are compared with, and room to do it. */
 typedef struct RowCheck
 {
@@ -120,9 +193,10 @@ typedef struct RowCheck
 	Datum		value;			/* the row's, detoasted */
 	VegoFactors factors;		/* of the row's vector */
 	uint8	   *code;
-	char	   *hashed;			/* both, as they lie in a slot */
+	char	   *hashed;			/* both, as they lie in a slot, padding too */
 	uint8	   *bytes;			/* codes with a byte for each dimension */
 	uint8	   *stored_bytes;
+	uint64		rounded;		/* nodes that differ by rounding only */
 } RowCheck;
 
 static bool
@@ -164,12 +238,11 @@ codes_agree(RowCheck *row, const uint8 *stored)
 static uint32
 hash_row(RowCheck *row)
 {
-	int			code_bytes = row->check->coder.code_bytes;
-
 	memcpy(row->hashed, &row->factors, sizeof(VegoFactors));
-	memcpy(row->hashed + sizeof(VegoFactors), row->code, code_bytes);
+	memcpy(row->hashed + sizeof(VegoFactors), row->code,
+		   row->check->coder.code_bytes);
 	return hash_bytes((const unsigned char *) row->hashed,
-					  sizeof(VegoFactors) + code_bytes);
+					  row->check->geometry.code_end - sizeof(VegoSlot));
 }
 
 /* I9.  The hash spares reading the slot again where nothing differs. */
@@ -196,6 +269,8 @@ check_contents(RowCheck *row, VegoNodeId id)
 						  "code is not that of row (%u,%u)",
 						  ItemPointerGetBlockNumberNoCheck(&slot->tid),
 						  ItemPointerGetOffsetNumberNoCheck(&slot->tid));
+	else
+		row->rounded++;
 }
 
 /* I8 for a row that the operator class indexes, then I9 and I10. */
@@ -249,14 +324,14 @@ check_row_callback(Relation index, ItemPointer tid, Datum *values,
 }
 
 /*
- * I8 and I9 in one pass over the table, as the snapshot sees it, with the TIDs
- * that an index build would see: those of the roots of HOT chains.
+ * I8, I9 and the rest of I10 in one pass over the table, as the snapshot sees
+ * it, with the TIDs that an index build would see: those of the roots of HOT
+ * chains.
  */
 void
 vego_check_rows(VegoCheck *check)
 {
 	RowCheck	row = {check};
-	int			code_bytes = check->coder.code_bytes;
 	IndexInfo  *info = BuildIndexInfo(check->index);
 
 	/* I2 has said why values cannot be compared */
@@ -266,12 +341,14 @@ vego_check_rows(VegoCheck *check)
 	if (check->indexed_count > 0)
 		qsort(check->indexed, check->indexed_count, sizeof(VegoIndexed),
 			  compare_indexed);
+	if (check->heap->rd_rel->relam == HEAP_TABLE_AM_OID)
+		check_pointers(check);
 	row.opclass = vego_opclass(check->index);
 	row.row_context = AllocSetContextCreate(check->context, "vego check row",
 											ALLOCSET_DEFAULT_SIZES);
 	row.scratch = palloc(vego_encode_scratch_bytes(&check->coder));
-	row.code = palloc0(code_bytes);
-	row.hashed = palloc(sizeof(VegoFactors) + code_bytes);
+	row.code = palloc0(check->coder.code_bytes);
+	row.hashed = palloc0(check->geometry.code_end - sizeof(VegoSlot));
 	row.bytes = palloc(check->coder.block_dims);
 	row.stored_bytes = palloc(check->coder.block_dims);
 
@@ -283,5 +360,9 @@ vego_check_rows(VegoCheck *check)
 						   check_row_callback, &row,
 						   table_beginscan_strat(check->heap, check->snapshot,
 												 0, NULL, true, true));
+	if (row.rounded > 0)
+		vego_finding(check, VEGO_CONTENTS, VEGO_INFO, InvalidBlockNumber, -1,
+					 UINT64_FORMAT " nodes differ from their rows by rounding, as another processor does it",
+					 row.rounded);
 	MemoryContextDelete(row.row_context);
 }

@@ -313,9 +313,14 @@ vego_code_distance(const VegoCoder *coder,
 
 	if (coder->metric == VEGO_HAMMING)
 		return vego_kernels->bits_apart(a_code, b_code, coder->code_bytes);
-	if (coder->metric == VEGO_L1 && is_sparse(coder))
-		return rank_or_far(Max(vego_sparse_l1(a_factors, a_code,
-											  b_factors, b_code), 0.0));
+	if (is_sparse(coder))
+	{
+		distance = vego_sparse_distance(coder, a_factors, b_factors,
+										vego_sparse_shared(coder, a_factors,
+														   a_code, b_factors,
+														   b_code));
+		return rank_or_far(Max(distance, 0.0));
+	}
 	if (coder->metric == VEGO_L1)
 	{
 		distance = 0.0;
@@ -344,7 +349,11 @@ vego_query_init(VegoQuery *query, const VegoCoder *coder)
 	query->coder = coder;
 	query->square_spread = sqrt(coder->dims / 180.0);
 	if (is_sparse(coder))
+	{
+		/* all places, for a torn code may have any */
 		query->values = palloc0(VEGO_SPARSE_PLACES * sizeof(float));
+		query->signposts = palloc(vego_sparse_query_bytes());
+	}
 	else if (coder->bits == 1)
 		query->bits = palloc0(coder->code_bytes);
 	else
@@ -375,7 +384,7 @@ quantize_query(VegoQuery *query, double largest)
 		whole = Max(-QUERY_TOP, Min(QUERY_TOP, whole));
 		high = (whole + 64) >> 7;
 		query->high[i] = (int8) high;
-		query->low[i] = (int8) (whole - (high << 7));
+		query->low[i] = (int8) (whole - high * 128);
 		sum += value;
 		norm2 += value * value;
 	}

@@ -184,6 +184,9 @@ typedef struct VegoQuery
 	int8	   *high;			/* values[i] ~ step * (128 * high + low) */
 	int8	   *low;
 	uint8	   *bits;			/* as in a code */
+	uint32	   *signposts;		/* of a sparse vector's largest elements, those
+								 * first; code_sparse.h */
+	int			signpost_count;
 	double		step;
 	double		sum;			/* of the values; of their sizes if sparse */
 	double		norm;			/* of the values */

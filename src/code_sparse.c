@@ -20,11 +20,18 @@ typedef struct Entry
 } Entry;
 
 static inline Entry
-entry_of(int32 index, double value)
+entry_of(const VegoCoder *coder, int32 index, double value)
 {
-	uint32		hash = murmurhash32((uint32) index);
+	uint32		hash;
 	Entry		entry;
 
+	if (coder->dims <= VEGO_SPARSE_PLACES)
+	{
+		entry.place = (uint16) index;
+		entry.value = (float) value;
+		return entry;
+	}
+	hash = murmurhash32((uint32) index);
 	entry.place = (uint16) (hash >> 16);
 	entry.value = (float) (hash & 1 ? value : -value);
 	return entry;
@@ -50,6 +57,15 @@ compare_sizes(const void *a, const void *b)
 	float		y = *(const float *) b;
 
 	return (x < y) - (x > y);
+}
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	float		x = fabsf(((const Entry *) a)->value);
+	float		y = fabsf(((const Entry *) b)->value);
+
+	return x != y ? (x < y) - (x > y) : compare_places(a, b);
 }
 
 /* What a value's norms are, and the scale that makes the norm 1 for cosine. */
@@ -87,12 +103,14 @@ measure(const VegoCoder *coder, const VegoContents *contents, Norms *norms)
 
 /* The elements by place, those of one place added up; returns how many. */
 static int
-collect(const VegoContents *contents, double scale, Entry *entries)
+collect(const VegoCoder *coder, const VegoContents *contents, double scale,
+		Entry *entries)
 {
 	int			count = 0;
 
 	for (int i = 0; i < contents->count; i++)
-		entries[i] = entry_of(contents->indices[i], contents->x[i] * scale);
+		entries[i] = entry_of(coder, contents->indices[i],
+							  contents->x[i] * scale);
 	qsort(entries, contents->count, sizeof(Entry), compare_places);
 	for (int i = 0; i < contents->count; i++)
 	{
@@ -171,7 +189,7 @@ vego_sparse_encode(const VegoCoder *coder, const VegoContents *contents,
 
 	if (!measure(coder, contents, &norms))
 		return false;
-	count = collect(contents, norms.scale, entries);
+	count = collect(coder, contents, norms.scale, entries);
 	count = keep_largest(entries, count, sizes);
 	for (int i = 0; i < count; i++)
 		largest = Max(largest, fabsf(entries[i].value));
@@ -187,18 +205,20 @@ vego_sparse_encode(const VegoCoder *coder, const VegoContents *contents,
 }
 
 /*
- * The part of a place that is its dimension in blocks, and its sign there.
+ * A place's dimension in blocks, and its sign there.  The first places, all of
+ * an index of few dimensions, have dimensions of their own.
  */
 static inline int
-block_dim(int place)
+block_dim(int place, uint32 hash)
 {
-	return place % VEGO_SPARSE_BLOCK_DIMS;
+	return place < VEGO_SPARSE_BLOCK_DIMS ? place :
+		(int) (hash % VEGO_SPARSE_BLOCK_DIMS);
 }
 
 static inline int
-block_value(int place, int value)
+block_value(uint32 hash, int value)
 {
-	return place & (VEGO_SPARSE_PLACES / 2) ? value : -value;
+	return (int32) hash < 0 ? value : -value;
 }
 
 VegoFactors
@@ -214,9 +234,10 @@ vego_sparse_unpack(const VegoFactors *factors, const uint8 *code, uint8 *bytes)
 	for (int i = 0; vego_sparse_value(code, i) != 0; i++)
 	{
 		int			place = vego_sparse_place(code, i);
-		int		   *value = &values[block_dim(place)];
+		uint32		hash = murmurhash32(place);
+		int		   *value = &values[block_dim(place, hash)];
 
-		*value += block_value(place, vego_sparse_value(code, i));
+		*value += block_value(hash, vego_sparse_value(code, i));
 		largest = Max(largest, abs(*value));
 	}
 	for (int d = 0; d < VEGO_SPARSE_BLOCK_DIMS; d++)
@@ -296,11 +317,91 @@ vego_sparse_product(const VegoFactors *a_factors, const uint8 *a_code,
 }
 
 double
-vego_sparse_l1(const VegoFactors *a_factors, const uint8 *a_code,
-			   const VegoFactors *b_factors, const uint8 *b_code)
+vego_sparse_shared(const VegoCoder *coder, const VegoFactors *a_factors,
+				   const uint8 *a_code, const VegoFactors *b_factors,
+				   const uint8 *b_code)
 {
-	return (double) a_factors->lo + b_factors->lo -
-		sum_shared(a_factors, a_code, b_factors, b_code, vego_sparse_l1_shared);
+	return coder->metric == VEGO_L1 ?
+		sum_shared(a_factors, a_code, b_factors, b_code,
+				   vego_sparse_l1_shared) :
+		sum_shared(a_factors, a_code, b_factors, b_code, product_step);
+}
+
+/*
+ * The norm of a code's elements; 0 where they are nothing beside those that are
+ * missing.
+ */
+static inline double
+coded_norm(const VegoFactors *factors)
+{
+	double		norm2 = (double) factors->norm * factors->norm -
+		(double) factors->mean * factors->mean;
+
+	return norm2 > 0.0 ? sqrt(norm2) : 0.0;
+}
+
+/*
+ * What the missing elements of two vectors add to the product of the others:
+ * as much as if their directions differed as those of the others do.
+ */
+static inline double
+guess_product(double product, double norms, double rests)
+{
+	return norms > 0.0 ?
+		Max(-1.0, Min(1.0, product / norms)) * rests : 0.0;
+}
+
+double
+vego_sparse_distance(const VegoCoder *coder, const VegoFactors *a,
+					 const VegoFactors *b, double shared)
+{
+	double		lift;
+
+	if (coder->metric == VEGO_L1)
+		return (double) a->lo + b->lo - shared;
+	if (a->mean > 0.0f && b->mean > 0.0f)
+		shared += guess_product(shared, coded_norm(a) * coded_norm(b),
+								(double) a->mean * b->mean);
+	lift = vego_lift(coder, a) - vego_lift(coder, b);
+	return (double) a->norm * a->norm + (double) b->norm * b->norm +
+		lift * lift - 2.0 * shared;
+}
+
+/* All zero but for the code that is laid out. */
+static float laid[VEGO_SPARSE_PLACES];
+
+void
+vego_sparse_lay(const VegoFactors *factors, const uint8 *code)
+{
+	for (int i = 0; vego_sparse_value(code, i) != 0; i++)
+		laid[vego_sparse_place(code, i)] =
+			factors->step * vego_sparse_value(code, i);
+}
+
+void
+vego_sparse_take_up(const uint8 *code)
+{
+	for (int i = 0; vego_sparse_value(code, i) != 0; i++)
+		laid[vego_sparse_place(code, i)] = 0.0f;
+}
+
+double
+vego_sparse_shared_with_laid(const VegoCoder *coder,
+							 const VegoFactors *factors, const uint8 *code)
+{
+	double		sum = 0.0;
+	int			value;
+
+	if (coder->metric == VEGO_L1)
+	{
+		for (int i = 0; (value = vego_sparse_value(code, i)) != 0; i++)
+			sum += vego_sparse_l1_shared(laid[vego_sparse_place(code, i)],
+										 (double) factors->step * value);
+		return sum;
+	}
+	for (int i = 0; (value = vego_sparse_value(code, i)) != 0; i++)
+		sum += (double) laid[vego_sparse_place(code, i)] * value;
+	return sum * factors->step;
 }
 
 /* ----------------------------------------------------------------
@@ -308,21 +409,48 @@ vego_sparse_l1(const VegoFactors *a_factors, const uint8 *a_code,
  * ----------------------------------------------------------------
  */
 
+/* Entries, as many sizes, and the signposts. */
+Size
+vego_sparse_query_bytes(void)
+{
+	return VEGO_SPARSE_MOST_ELEMENTS * (sizeof(Entry) + sizeof(float)) +
+		VEGO_SPARSE_ENTRIES * sizeof(uint32);
+}
+
+/* Fills the table with entries, and finds the signposts of the largest. */
+static void
+set_entries(VegoQuery *query, Entry *entries, int count)
+{
+	float	   *sizes = (float *) (entries + count);
+
+	memset(query->values, 0, vego_sparse_places(query->coder->dims) *
+		   sizeof(float));
+	for (int i = 0; i < count; i++)
+		query->values[entries[i].place] = entries[i].value;
+	count = keep_largest(entries, count, sizes);
+	qsort(entries, count, sizeof(Entry), compare_entries);
+	for (int i = 0; i < count; i++)
+		query->signposts[i] = vego_sparse_signpost(entries[i].place,
+												   entries[i].value > 0.0f);
+	query->signpost_count = count;
+}
+
+static Entry *
+query_entries(VegoQuery *query)
+{
+	return (Entry *) (query->signposts + VEGO_SPARSE_ENTRIES);
+}
+
 bool
 vego_sparse_query(VegoQuery *query, const VegoContents *contents)
 {
+	Entry	   *entries = query_entries(query);
 	Norms		norms;
 
 	if (!measure(query->coder, contents, &norms))
 		return false;
-	memset(query->values, 0, VEGO_SPARSE_PLACES * sizeof(float));
-	for (int i = 0; i < contents->count; i++)
-	{
-		Entry		entry = entry_of(contents->indices[i],
-									 contents->x[i] * norms.scale);
-
-		query->values[entry.place] += entry.value;
-	}
+	set_entries(query, entries,
+				collect(query->coder, contents, norms.scale, entries));
 	query->sum = norms.l1;
 	query->norm = norms.l2;
 	query->step = 0.0;
@@ -333,10 +461,15 @@ void
 vego_sparse_query_code(VegoQuery *query, const VegoFactors *factors,
 					   const uint8 *code)
 {
-	memset(query->values, 0, VEGO_SPARSE_PLACES * sizeof(float));
-	for (int i = 0; vego_sparse_value(code, i) != 0; i++)
-		query->values[vego_sparse_place(code, i)] =
-			factors->step * vego_sparse_value(code, i);
+	Entry	   *entries = query_entries(query);
+	int			count = 0;
+
+	for (; vego_sparse_value(code, count) != 0; count++)
+	{
+		entries[count].place = vego_sparse_place(code, count);
+		entries[count].value = factors->step * vego_sparse_value(code, count);
+	}
+	set_entries(query, entries, count);
 	query->sum = factors->lo;
 	query->norm = factors->norm;
 	query->step = 0.0;
@@ -347,22 +480,47 @@ vego_sparse_query_dot(const VegoQuery *query, const VegoFactors *factors,
 					  const uint8 *code)
 {
 	double		sum = 0.0;
+	double		met = 0.0;
 	int			value;
+	double		rest;
 
 	for (int i = 0; (value = vego_sparse_value(code, i)) != 0; i++)
-		sum += (double) query->values[vego_sparse_place(code, i)] * value;
-	return sum * factors->step;
+	{
+		double		x = query->values[vego_sparse_place(code, i)];
+
+		sum += x * value;
+		met += x * x;
+	}
+	sum *= factors->step;
+	if (factors->mean == 0.0f || met == 0.0)
+		return sum;
+	rest = query->norm * query->norm - met;
+	return sum + guess_product(sum, coded_norm(factors) * sqrt(met),
+							   factors->mean * sqrt(Max(rest, 0.0)));
 }
 
 double
 vego_sparse_query_l1(const VegoQuery *query, const VegoFactors *factors,
 					 const uint8 *code)
 {
-	double		sum = query->sum + factors->lo;
+	double		shared = 0.0;
+	double		met = 0.0;
+	double		coded = 0.0;
 	int			value;
 
 	for (int i = 0; (value = vego_sparse_value(code, i)) != 0; i++)
-		sum -= vego_sparse_l1_shared(query->values[vego_sparse_place(code, i)],
-									 (double) factors->step * value);
-	return sum;
+	{
+		double		x = query->values[vego_sparse_place(code, i)];
+		double		y = (double) factors->step * value;
+
+		shared += vego_sparse_l1_shared(x, y);
+		met += fabs(x);
+		coded += fabs(y);
+	}
+
+	/* of what is missing, as large a part is shared */
+	if (factors->mean > 0.0f && met + coded > 0.0)
+		shared += 2.0 * shared / (met + coded) *
+			Max(0.0, Min(query->sum - met, factors->lo - coded));
+	return query->sum + factors->lo - shared;
 }

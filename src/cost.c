@@ -32,6 +32,7 @@
 
 #include "am.h"
 #include "compat.h"
+#include "opclass.h"
 #include "options.h"
 #include "vego.h"
 
@@ -63,6 +64,9 @@
  */
 #define EXPANDED_PER_ROW 2.5
 
+/* To pass a row, and to keep the ten nearest: a sort of the table. */
+#define SORT_OPERATORS 13
+
 /*
  * The further a scan goes, the fewer nodes are left to be met, and the cheaper
  * is a row.  The planner knows straight lines only.  It gets the slope where
@@ -86,6 +90,8 @@ typedef struct Prices
 	double		score;
 	double		flat_score;
 	double		row;
+	double		told;			/* share of what a sort costs, of which the
+								 * planner knows */
 } Prices;						/* in evaluations of an operator */
 
 /* The share of the index that the server is not expected to have in memory. */
@@ -124,19 +130,46 @@ dims_of(Relation rel)
 	return Max(typmod, 1);
 }
 
-/*
- * A row's exact distance, as the planner takes it everywhere, or from a vector
- * in the index, where there is no TOAST.
- */
+/* A row's exact distance, as the planner takes it everywhere. */
 static double
-distance_operators(PlannerInfo *root, Node *distance, Relation rel)
+told_operators(PlannerInfo *root, Node *distance)
 {
 	QualCost	cost;
 
-	if (vego_options_exact(rel) != VEGO_EXACT_OFF)
-		return ROW_OPERATORS + dims_of(rel) / 4;
 	cost_qual_eval_node(&cost, distance, root);
 	return cpu_operator_cost > 0 ? cost.per_tuple / cpu_operator_cost : 0;
+}
+
+/* The same, or from a vector in the index, where there is no TOAST. */
+static double
+distance_operators(PlannerInfo *root, Node *distance, Relation rel)
+{
+	if (vego_options_exact(rel) != VEGO_EXACT_OFF)
+		return ROW_OPERATORS + dims_of(rel) / 4;
+	return told_operators(root, distance);
+}
+
+/*
+ * Of what a sort of all rows costs, which share does the planner know?  All of
+ * it, if the distance's function tells.  One of pgvector's does not, and a sort
+ * then looks as cheap as its table's pages, without what lies out of line.
+ */
+static double
+told_share(PlannerInfo *root, IndexPath *path, Relation rel)
+{
+	Node	   *distance = linitial(path->indexorderbys);
+	const RelOptInfo *table = path->indexinfo->rel;
+	const struct VegoType *type = vego_opclass(rel)->type->type;
+	double		told = told_operators(root, distance);
+	double		whole = type == NULL ? told :
+		vego_distance_operators(root, distance, type);
+	double		others = SORT_OPERATORS;
+
+	if (whole <= told || cpu_operator_cost <= 0)
+		return 1;
+	others += seq_page_cost / cpu_operator_cost * table->pages /
+		Max(table->tuples, 1);
+	return (others + told) / (others + whole);
 }
 
 static Prices
@@ -156,6 +189,7 @@ prices_of(PlannerInfo *root, IndexPath *path)
 	prices.flat_score = FLAT_OPERATORS + bytes / FLAT_BYTES_AN_OPERATOR;
 	prices.row = ROW_OPERATORS +
 		distance_operators(root, linitial(path->indexorderbys), rel);
+	prices.told = told_share(root, path, rel);
 	index_close(rel, NoLock);
 	return prices;
 }
@@ -167,7 +201,12 @@ expansion(const Prices *prices, double share)
 	return EXPAND_OPERATORS + prices->links * share * prices->score;
 }
 
-/* A walk down with a tenth of the pool on each level, or all nodes, flat. */
+/*
+ * A walk down with a tenth of the pool on each level, or all nodes, flat.  What
+ * it competes with is a sort of all rows, so it is priced as that is.  Further
+ * rows are not: they compete with the few rows behind a condition, fetched page
+ * by page, which the planner does count.
+ */
 static double
 first_row(const Prices *prices)
 {
@@ -175,8 +214,9 @@ first_row(const Prices *prices)
 	double		expanded = prices->ef_search * (1 + 0.1 * levels);
 	double		walk = expanded * expansion(prices, FRESH_LINKS);
 
-	return START_OPERATORS +
-		Min(walk, prices->rows * prices->flat_score) + prices->row;
+	return prices->told *
+		(START_OPERATORS +
+		 Min(walk, prices->rows * prices->flat_score) + prices->row);
 }
 
 /* If nodes met are spread evenly, a link leads to an unmet one that often. */

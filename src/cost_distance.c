@@ -20,6 +20,7 @@
 #include "parser/parsetree.h"
 #include "utils/lsyscache.h"
 
+#include "am.h"
 #include "sparsevec.h"
 #include "vector.h"
 
@@ -126,6 +127,13 @@ arguments_of(Node *node)
 	if (node != NULL && IsA(node, FuncExpr))
 		return ((FuncExpr *) node)->args;
 	return NIL;
+}
+
+double
+vego_distance_operators(PlannerInfo *root, Node *distance,
+						const VegoType *type)
+{
+	return operators_of_distance(root, arguments_of(distance), type);
 }
 
 /* Answers a request for costs, and no other. */

@@ -129,10 +129,11 @@ codec_of(VegoNodes *nodes)
 		/* reading may have changed what is remembered, and where */
 		memory = vego_nodes_exact_memory(nodes);
 		if (memory->codec == NULL)
-			memory->codec = vego_codec_make(TopMemoryContext,
-											nodes->meta.element_bytes,
-											dictionaries.bytes,
-											dictionaries.length);
+			vego_nodes_keep_codec(nodes,
+								  vego_codec_make(TopMemoryContext,
+												  nodes->meta.element_bytes,
+												  dictionaries.bytes,
+												  dictionaries.length));
 		if (memory->codec == NULL)
 			vego_exact_report(nodes->rel, nodes->meta.dictionary,
 							  "dictionary cannot be used");
@@ -201,14 +202,15 @@ put_difference(VegoPageEdit *edit, Page page, const char *image, int from,
 
 /* The page in the buffer becomes its image, in one WAL record. */
 static void
-put_image(VegoNodes *nodes, Buffer buffer, const char *image)
+put_image(VegoNodes *nodes, VegoRecord record, Buffer buffer,
+		  const char *image)
 {
 	Page		page = BufferGetPage(buffer);
 	PageHeader	was = (PageHeader) page;
 	PageHeader	is = (PageHeader) image;
 	VegoPageEdit edit;
 
-	vego_edit_begin(&edit, nodes->rel);
+	vego_edit_begin(&edit, nodes->rel, record);
 	if (PageIsNew(page))
 		vego_edit_open_new(&edit, buffer, image);
 	else
@@ -263,7 +265,8 @@ put_on_buffer(VegoNodes *nodes, Buffer buffer, bool is_new,
 	}
 	left = vego_exact_put((Page) image.data, block, stored, left, place);
 	*room = vego_exact_page_room((Page) image.data);
-	put_image(nodes, buffer, image.data);
+	put_image(nodes, is_new ? VEGO_RECORD_VECTOR_PAGE : VEGO_RECORD_VECTOR,
+			  buffer, image.data);
 	return left;
 }
 
@@ -429,7 +432,7 @@ remove_items(VegoNodes *nodes, BlockNumber block,
 			memcmp(&item.head->tid, &tids[i], sizeof(tids[i])) == 0)
 			vego_exact_page_remove(page, numbers[i]);
 	}
-	put_image(nodes, buffer, image.data);
+	put_image(nodes, VEGO_RECORD_VECTORS_GONE, buffer, image.data);
 	return vego_exact_page_room(page);
 }
 

@@ -38,14 +38,30 @@ struct VegoCodec
 {
 	MemoryContext context;		/* its own */
 	MemoryContextCallback at_end;
+	uint64		number;			/* no other codec of this backend has it */
 	int			element_bytes;
 
 	/* by plane; NULL where there is no dictionary */
 	const char *dictionary[VEGO_EXACT_MAX_PLANES];
 	int			dictionary_bytes[VEGO_EXACT_MAX_PLANES];
 	ZSTD_DDict *decoding[VEGO_EXACT_MAX_PLANES];
-	ZSTD_CCtx  *compressor[VEGO_EXACT_MAX_PLANES];	/* made when needed */
 };
+
+static uint64 codecs_made;
+
+/*
+ * What compresses takes 80 kB a plane and more, so only the codecs that have
+ * encoded last have it, the very last one first.
+ */
+#define MOST_COMPRESSING 2
+
+typedef struct Compressors
+{
+	uint64		codec;			/* by number */
+	ZSTD_CCtx  *plane[VEGO_EXACT_MAX_PLANES];	/* made when needed */
+} Compressors;
+
+static Compressors compressing[MOST_COMPRESSING];
 
 /*
  * For all codecs of the backend, one a plane: zstd goes slowly about the first
@@ -101,14 +117,35 @@ make_compressor(const char *dictionary, int bytes)
 	return compressor;
 }
 
-static ZSTD_CCtx *
-compressor_of(VegoCodec *codec, int plane)
+/* Makes the codec the first of those that have compressors. */
+static void
+bring_forward(const VegoCodec *codec)
 {
-	if (codec->compressor[plane] == NULL)
-		codec->compressor[plane] =
-			make_compressor(codec->dictionary[plane],
-							codec->dictionary_bytes[plane]);
-	return codec->compressor[plane];
+	Compressors own = {codec->number};
+	int			at = 0;
+
+	while (at < MOST_COMPRESSING - 1 && compressing[at].codec != codec->number)
+		at++;
+	if (compressing[at].codec == codec->number)
+		own = compressing[at];
+	else
+		for (int plane = 0; plane < VEGO_EXACT_MAX_PLANES; plane++)
+			ZSTD_freeCCtx(compressing[at].plane[plane]);
+	memmove(&compressing[1], &compressing[0], at * sizeof(Compressors));
+	compressing[0] = own;
+}
+
+static ZSTD_CCtx *
+compressor_of(const VegoCodec *codec, int plane)
+{
+	ZSTD_CCtx **compressor = &compressing[0].plane[plane];
+
+	if (compressing[0].codec != codec->number)
+		bring_forward(codec);
+	if (*compressor == NULL)
+		*compressor = make_compressor(codec->dictionary[plane],
+									  codec->dictionary_bytes[plane]);
+	return *compressor;
 }
 
 static ZSTD_DCtx *
@@ -128,10 +165,7 @@ free_zstd(void *arg)
 	VegoCodec  *codec = arg;
 
 	for (int plane = 0; plane < VEGO_EXACT_MAX_PLANES; plane++)
-	{
-		ZSTD_freeCCtx(codec->compressor[plane]);
 		ZSTD_freeDDict(codec->decoding[plane]);
-	}
 }
 
 void
@@ -145,7 +179,9 @@ VegoCodec *
 vego_codec_make(MemoryContext parent, int element_bytes,
 				const char *dictionaries, int length)
 {
-	MemoryContext context = AllocSetContextCreate(parent, "vego codec",
+	/* an error on the way ends it with what the caller works in */
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "vego codec",
 												  ALLOCSET_SMALL_SIZES);
 	VegoCodec  *codec = MemoryContextAllocZero(context, sizeof(VegoCodec));
 	char	   *at = MemoryContextAlloc(context, length + 1);
@@ -156,6 +192,7 @@ vego_codec_make(MemoryContext parent, int element_bytes,
 	codec->at_end.func = free_zstd;
 	codec->at_end.arg = codec;
 	MemoryContextRegisterResetCallback(context, &codec->at_end);
+	codec->number = ++codecs_made;
 	codec->element_bytes = element_bytes;
 	for (int plane = 0; plane < element_bytes && length > 0; plane++)
 	{
@@ -176,12 +213,15 @@ vego_codec_make(MemoryContext parent, int element_bytes,
 		codec->decoding[plane] = ZSTD_createDDict(at, bytes);
 		if (codec->decoding[plane] == NULL)
 		{
-			/* it fails for a damaged dictionary too, and does not say why */
+			/* it does not say why: is the dictionary one at all? */
+			if (!ZDICT_isError(ZDICT_getDictHeaderSize(at, bytes)))
+				report_no_memory();
 			vego_codec_free(codec);
 			return NULL;
 		}
 		at += bytes;
 	}
+	MemoryContextSetParent(context, parent);
 	return codec;
 }
 

@@ -14,8 +14,9 @@
  *
  * Lengths are two bytes.  Frames may refer to a dictionary of their plane.
  *
- * Nothing here knows pages.  zstd allocates its own memory, which lives as long as
- * the codec, but for what decodes: that is kept for the life of the backend.
+ * Nothing here knows pages.  zstd allocates its own memory.  Dictionaries live as
+ * long as the codec; what decodes, and what encodes for the codecs that did so
+ * last, for the life of the backend.
  */
 #ifndef VEGO_EXACT_CODE_H
 #define VEGO_EXACT_CODE_H

@@ -52,6 +52,9 @@ static const double powers[2 * MAX_POWER + 1] = {
 	1e28, 1e29, 1e30, 1e31, 1e32
 };
 
+static const unsigned ones[] = {1, 10, 100, 1000, 10000, 100000, 1000000,
+10000000, 100000000};
+
 static inline bool
 is_digit(char c)
 {
@@ -65,6 +68,67 @@ read_digits(const char *p, uint64_t *digits)
 	for (; is_digit(*p); p++)
 		*digits = *digits * 10 + (uint64_t) (*p - '0');
 	return p;
+}
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/* How many of the eight bytes at p are digits, before one that is not? */
+static inline int
+count_digits_at(const char *p)
+{
+	uint64_t	bytes;
+	uint64_t	others;
+
+	memcpy(&bytes, p, sizeof(bytes));
+	bytes ^= UINT64_C(0x3030303030303030);
+	/* a carry out of a byte that is no digit is behind the first of them */
+	others = ((bytes + UINT64_C(0x7676767676767676)) | bytes) &
+		UINT64_C(0x8080808080808080);
+	return others != 0 ? __builtin_ctzll(others) / 8 : 8;
+}
+
+/*
+ * Appends the first `count` of eight digits at p: others are shifted out, and
+ * zeros come in before the first.  Then neighbours become numbers of two digits,
+ * of four, of eight.
+ */
+static inline uint64_t
+append_digits(uint64_t digits, const char *p, int count)
+{
+	int			half_shift = 4 * (8 - count);
+	uint64_t	bytes;
+
+	memcpy(&bytes, p, sizeof(bytes));
+	bytes ^= UINT64_C(0x3030303030303030);
+	bytes = bytes << half_shift << half_shift;	/* 64 in one is undefined */
+	bytes = (bytes * 10 + (bytes >> 8)) & UINT64_C(0x00FF00FF00FF00FF);
+	bytes = (bytes * 100 + (bytes >> 16)) & UINT64_C(0x0000FFFF0000FFFF);
+	bytes = (bytes * 10000 + (bytes >> 32)) & UINT64_C(0xFFFFFFFF);
+	return digits * ones[count] + bytes;
+}
+#endif
+
+/*
+ * The same for digits of any number, of which there are about eight: up to 16 at
+ * once, if so many bytes are left before the end.  How many there are cannot be
+ * foreseen, so a loop would cost the processor more than all the rest.
+ */
+static inline const char *
+read_many_digits(const char *p, const char *end, uint64_t *digits)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	if (end - p >= 16)
+	{
+		int			first = count_digits_at(p);
+		int			second = count_digits_at(p + 8) & -(first == 8);
+
+		*digits = append_digits(append_digits(*digits, p, first),
+								p + 8, second);
+		p += first + second;
+		if (second < 8)
+			return p;
+	}
+#endif
+	return read_digits(p, digits);
 }
 
 static int
@@ -195,15 +259,19 @@ read_slowly(const char *text, const Precision *precision)
 	return result;
 }
 
-/* Compiled once for each precision. */
-static inline __attribute__((always_inline)) VegoFloatText
-read_number(const char *text, const Precision *precision)
+/*
+ * Reads the number at text, as far as a product gives it, and returns its end,
+ * or NULL.  What is before `end` may be read ahead.  Compiled once for
+ * each precision.
+ */
+static inline __attribute__((always_inline)) const char *
+read_quickly(const char *text, const char *end, const Precision *precision,
+			 float *value)
 {
 	const uint64_t lower_bits = (UINT64_C(1) << precision->lower_bits) - 1;
 	const uint64_t midpoint = UINT64_C(1) << (precision->lower_bits - 1);
-	VegoFloatText result = {.verdict = VEGO_FLOAT_READ};
 	bool		negative = *text == '-';
-	const char *first = text + (*text == '-' || *text == '+');
+	const char *first = text + (negative || *text == '+');
 	const char *p;
 	uint64_t	digits = 0;
 	uint64_t	bits;
@@ -217,40 +285,50 @@ read_number(const char *text, const Precision *precision)
 	{
 		const char *fraction = p + 1;
 
-		p = read_digits(fraction, &digits);
+		p = read_many_digits(fraction, end, &digits);
 		if (p - fraction > 4 * MAX_POWER)
-			return read_slowly(text, precision);
+			return NULL;
 		power = (int) (fraction - p);
 		count += p - fraction;
 	}
 	if (count == 0 || *p == 'x' || *p == 'X')
-		return read_slowly(text, precision);
+		return NULL;
 	if (count > MAX_DIGITS && count - leading_zeros(first) > MAX_DIGITS)
-		return read_slowly(text, precision);
+		return NULL;
 	if (*p == 'e' || *p == 'E')
 	{
 		int			exponent;
 
 		p = read_exponent(p + 1, &exponent);
 		if (p == NULL)
-			return read_slowly(text, precision);
+			return NULL;
 		power += exponent;
 	}
 	if (power < -MAX_POWER || power > MAX_POWER)
-		return read_slowly(text, precision);
+		return NULL;
 
 	product = (double) digits * powers[power + MAX_POWER];
 	memcpy(&bits, &product, sizeof(bits));
 	if (product > precision->largest ||
 		(product < precision->smallest && digits != 0) ||
 		(bits & lower_bits) - (midpoint - DOUBT) <= 2 * DOUBT)
-		return read_slowly(text, precision);
+		return NULL;
 
-	result.value = precision == &single_precision ? (float) product :
+	bits |= (uint64_t) negative << 63;	/* a branch would be a guess */
+	memcpy(&product, &bits, sizeof(bits));
+	*value = precision == &single_precision ? (float) product :
 		vego_half_to_float(vego_half_from_double(product));
-	if (negative)
-		result.value = -result.value;
-	result.end = p;
+	return p;
+}
+
+static inline __attribute__((always_inline)) VegoFloatText
+read_number(const char *text, const Precision *precision)
+{
+	VegoFloatText result = {.verdict = VEGO_FLOAT_READ};
+
+	result.end = read_quickly(text, text, precision, &result.value);
+	if (result.end == NULL)
+		return read_slowly(text, precision);
 	return result;
 }
 
@@ -266,8 +344,41 @@ vego_half_from_text(const char *text)
 	return read_number(text, &half_precision);
 }
 
-static const unsigned ones[] = {1, 10, 100, 1000, 10000, 100000, 1000000,
-10000000, 100000000};
+static inline __attribute__((always_inline)) int
+read_list(const char **list, const char *end, const Precision *precision,
+		  float *values, int room)
+{
+	const char *text = *list;
+	int			count = 0;
+
+	while (count < room)
+	{
+		const char *p = read_quickly(text, end, precision, &values[count]);
+
+		if (p == NULL || *p != ',')
+			break;
+		text = p + 1;
+		if (*text == ' ')
+			text++;
+		count++;
+	}
+	*list = text;
+	return count;
+}
+
+int
+vego_floats_from_text(const char **list, const char *end, float *values,
+					  int room)
+{
+	return read_list(list, end, &single_precision, values, room);
+}
+
+int
+vego_halves_from_text(const char **list, const char *end, float *values,
+					  int room)
+{
+	return read_list(list, end, &half_precision, values, room);
+}
 
 /* Writes four digits, in any case. */
 static inline void

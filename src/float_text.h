@@ -39,6 +39,17 @@ extern VegoFloatText vego_float_from_text(const char *text);
 extern VegoFloatText vego_half_from_text(const char *text);
 
 /*
+ * Reads numbers with a comma and perhaps a space behind each, up to `room` of
+ * them, and moves *list to the first that is not read: what has no comma, is not
+ * finite, is no number, or takes longer to read.  Returns how many were read.
+ * The text ends at `end` with its NUL.
+ */
+extern int	vego_floats_from_text(const char **list, const char *end,
+								  float *values, int room);
+extern int	vego_halves_from_text(const char **list, const char *end,
+								  float *values, int room);
+
+/*
  * Writes the shortest decimal that reads back as the same half, and of those
  * the nearest, without a NUL; returns its length.  As core writes floats:
  * 1.5, 0.0001, 6e-08.  The half must be finite.

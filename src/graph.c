@@ -7,6 +7,7 @@
 #include "common/hashfn.h"
 
 #include "links.h"
+#include "signposts.h"
 
 /* An index whose radius is exceeded gets so much more. */
 #define RADIUS_GROWTH 1.25
@@ -53,6 +54,7 @@ typedef struct Insertion
 	ItemPointer tid;
 	VegoExactPlace exact;
 	int			level;			/* its highest */
+	VegoNodeId	id;				/* of its slot of level 0, once written */
 	int			ef_construction;
 	bool		locked;			/* the entry lock is held */
 	bool		becomes_entry;	/* then it is */
@@ -83,30 +85,6 @@ static bool
 any_node(void *arg, VegoNodeId id)
 {
 	return true;
-}
-
-/*
- * Links are chosen before the node has an id, and a chosen node may have been
- * freed since and its slot given to this one.
- */
-static void
-drop_self_link(VegoNodes *nodes, VegoNodeId id, VegoSlot *slot)
-{
-	VegoSlot   *before = nodes->scratch;
-	const VegoLink *had = vego_slot_links(&nodes->geometry, before);
-	VegoLink   *links = vego_slot_links(&nodes->geometry, slot);
-	VegoEdit	edit = {id, before, links, 0, false};
-
-	memcpy(before, slot, vego_nodes_slot_bytes(nodes));
-	slot->degree = 0;
-	for (int i = 0; i < before->degree; i++)
-		if (vego_link_id(had[i]) != id)
-			links[slot->degree++] = had[i];
-	if (slot->degree == before->degree)
-		return;
-	/* a node that nobody links to is changed by nobody */
-	edit.degree = slot->degree;
-	vego_nodes_edit(nodes, &edit, 1);
 }
 
 static bool
@@ -148,7 +126,8 @@ write_slots(VegoWorkbench *bench, Insertion *insertion)
 			bind_old_entry(nodes, slot, insertion->old_entry[level]);
 
 		below = vego_nodes_insert(nodes, slot);
-		drop_self_link(nodes, below, slot);
+		if (level == 0)
+			insertion->id = below;
 		if (vego_links_back(nodes, below, slot, near) || insertion->becomes_entry ||
 			is_attached(bench, below, slot, insertion))
 			continue;
@@ -275,6 +254,8 @@ vego_graph_insert(VegoWorkbench *bench, const VegoFactors *factors,
 	write_slots(bench, &insertion);
 	if (insertion.locked)
 		vego_nodes_unlock_entry(nodes);
+	if (vego_signposts_exist(nodes))
+		vego_signposts_offer(nodes, insertion.id, factors, code);
 }
 
 int

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "code_sparse.h"
 #include "graph_select.h"
 #include "simd/kernels.h"
 
@@ -149,21 +150,27 @@ is_shadowed_l1(const VegoCoder *coder, const Chosen *chosen,
 	return false;
 }
 
-/* The same of codes that are compared one by one. */
+/* The same of sparse codes. */
 static bool
 is_shadowed_sparse(const VegoCoder *coder, const Chosen *chosen,
 				   const VegoCandidate *candidate)
 {
 	double		slack = vego_code_slack(coder);
+	bool		shadowed = false;
 
-	for (int j = 0; j < chosen->count; j++)
-		if (slack * vego_code_distance(coder, candidate->factors,
-									   candidate->code,
-									   chosen->factors[j],
-									   chosen->codes[j]) <
-			candidate->distance)
-			return true;
-	return false;
+	vego_sparse_lay(candidate->factors, candidate->code);
+	for (int j = 0; j < chosen->count && !shadowed; j++)
+	{
+		double		shared = vego_sparse_shared_with_laid(coder,
+														  chosen->factors[j],
+														  chosen->codes[j]);
+
+		shadowed = slack * vego_sparse_distance(coder, candidate->factors,
+												chosen->factors[j], shared) <
+			candidate->distance;
+	}
+	vego_sparse_take_up(candidate->code);
+	return shadowed;
 }
 
 /* By whatever the codes need; values are scratch for L1. */

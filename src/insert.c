@@ -41,7 +41,11 @@ open_inserter(Relation index, MemoryContext parent)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	VegoNodes  *nodes = vego_nodes_open(index);
 	VegoInserter *inserter = palloc0(sizeof(VegoInserter));
+	const char *fault = vego_value_meta_fault(vego_opclass(index),
+											  &nodes->meta);
 
+	if (fault)
+		vego_report_corrupted(index, 0, -1, fault);
 	inserter->context = context;
 	inserter->row_context = AllocSetContextCreate(context, "vego row",
 												  ROW_BYTES, ROW_BYTES,
@@ -106,8 +110,8 @@ vegoinsert(Relation index, Datum *values, bool *isnull, ItemPointer heap_tid,
 									  vego_value_bytes(opclass, value));
 		vego_graph_insert(&inserter->bench, &factors, inserter->code, heap_tid,
 						  exact, vego_graph_level(heap_tid),
-						  vego_ef_construction(index,
-											   vego_nodes_estimate(nodes)));
+						  vego_insert_ef_construction(index,
+													  vego_nodes_estimate(nodes)));
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(inserter->row_context);

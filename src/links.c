@@ -25,13 +25,17 @@ links_to_choose(const VegoNodes *nodes)
  * A link back costs a page: to lock, to log, and to log whole after a
  * checkpoint.  So many of the nearest are worth it; the others link back where
  * a page is changed anyway.  Under inner product all are: they are fewer, and
- * who links to a node is all that leads to it from outside.
+ * who links to a node is all that leads to it from outside.  Of sparse vectors
+ * twice as many are: whoever has a new node among its nearest is seldom among
+ * those of the new one, which have in common what many have.
  */
 static inline int
 links_back_to_make(const VegoNodes *nodes)
 {
-	return nodes->coder.metric == VEGO_INNER_PRODUCT ?
-		nodes->geometry.capacity : nodes->meta.m / 2;
+	if (nodes->coder.metric == VEGO_INNER_PRODUCT)
+		return nodes->geometry.capacity;
+	return nodes->coder.bits == VEGO_BITS_SPARSE ?
+		nodes->meta.m : nodes->meta.m / 2;
 }
 
 /*
@@ -290,7 +294,7 @@ vego_links_insist(VegoNodes *nodes, VegoNodeId target_id, VegoSlot *target,
 		if (!links.wanted)
 			return binds(nodes, target, vego_link_id(newcomer)) ||
 				!vego_link_is_binding(newcomer);
-		if (vego_nodes_edit(nodes, &edit, 1) == 1)
+		if (vego_nodes_edit(nodes, VEGO_RECORD_BINDING, &edit, 1) == 1)
 			return true;
 
 		CHECK_FOR_INTERRUPTS();
@@ -349,7 +353,7 @@ vego_links_back(VegoNodes *nodes, VegoNodeId id, const VegoSlot *slot,
 		count++;
 	}
 
-	vego_nodes_edit(nodes, edits, count);
+	vego_nodes_edit(nodes, VEGO_RECORD_LINKS_BACK, edits, count);
 	for (int i = 0; i < count; i++)
 		bound |= edits[i].id == binder && edits[i].applied;
 

@@ -29,6 +29,9 @@
  */
 #define MAX_FRAMES 64
 
+/* With dictionaries a codec takes 110 kB, so there are fewer of them. */
+#define MAX_CODECS 16
+
 struct VegoFrames
 {
 	RelFileLocator locator;
@@ -136,6 +139,30 @@ VegoExactMemory *
 vego_nodes_exact_memory(VegoNodes *nodes)
 {
 	return &own_frames(nodes)->exact_memory;
+}
+
+void
+vego_nodes_keep_codec(VegoNodes *nodes, struct VegoCodec *codec)
+{
+	VegoFrames *own = own_frames(nodes);
+	VegoFrames *oldest = NULL;
+	int			others = 0;
+
+	own->exact_memory.codec = codec;
+	for (int i = 0; i < MAX_FRAMES; i++)
+	{
+		VegoFrames *frames = &known_frames[i];
+
+		if (frames == own || frames->exact_memory.codec == NULL)
+			continue;
+		others++;
+		if (oldest == NULL || frames->last_use < oldest->last_use)
+			oldest = frames;
+	}
+	if (codec == NULL || others < MAX_CODECS)
+		return;
+	vego_codec_free(oldest->exact_memory.codec);
+	oldest->exact_memory.codec = NULL;
 }
 
 VegoCounters *
@@ -307,18 +334,23 @@ vego_nodes_open(Relation rel)
 {
 	VegoNodes  *nodes = palloc0(sizeof(VegoNodes));
 	RelFileLocator locator = vego_compat_locator(rel);
+	BlockNumber blocks = RelationGetNumberOfBlocks(rel);
 	float	   *centre = NULL;
 
 	nodes->rel = rel;
+	if (blocks == 0)
+		vego_report_corrupted(rel, 0, -1, "index has no pages");
 	read_meta(rel, &nodes->meta);
 	vego_geometry_init(&nodes->geometry, nodes->meta.dims, nodes->meta.bits,
 					   nodes->meta.m, nodes->meta.exact);
+	if (blocks < nodes->geometry.first_block)
+		vego_report_corrupted(rel, blocks, -1,
+							  "index ends within its meta pages");
 	if (nodes->meta.has_centre)
 		centre = read_centre(rel, &nodes->meta, nodes->geometry.first_block);
 	vego_coder_init(&nodes->coder, nodes->meta.metric, nodes->meta.dims,
 					nodes->meta.bits, nodes->meta.radius, centre);
-	nodes->count = vego_node_count(&nodes->geometry,
-								   RelationGetNumberOfBlocks(rel));
+	nodes->count = vego_node_count(&nodes->geometry, blocks);
 	nodes->frames = find_frames(&locator, nodes->meta.stamp);
 	nodes->hints = VEGO_COMPAT_UNPINNED_READS && !vego_guc_pinned_reads &&
 		!RelationUsesLocalBuffers(rel) && !vego_compat_snapshots_age();
@@ -757,6 +789,24 @@ find_free_slot(VegoNodes *nodes, BlockNumber block, Page page)
 }
 
 /*
+ * Links are chosen before the node has an id, and a chosen node may have been
+ * freed since and its slot given to this one.
+ */
+static void
+drop_link(const VegoGeometry *geometry, VegoSlot *slot, VegoNodeId id)
+{
+	VegoLink   *links = vego_slot_links(geometry, slot);
+	int			kept = 0;
+
+	for (int i = 0; i < slot->degree; i++)
+		if (vego_link_id(links[i]) != id)
+			links[kept++] = links[i];
+	for (int i = kept; i < slot->degree; i++)
+		links[i] = 0;
+	slot->degree = kept;
+}
+
+/*
  * Writes the slot, checked by the id it gets, to a free place of the locked
  * page and lets go of it.
  */
@@ -773,7 +823,9 @@ fill_slot(VegoNodes *nodes, Buffer buffer, int place, VegoSlot *slot)
 	VegoPageEdit edit;
 
 	slot->check = vego_slot_check(nodes->meta.stamp, id);
-	vego_edit_begin(&edit, nodes->rel);
+	drop_link(geometry, slot, id);
+	vego_edit_begin(&edit, nodes->rel, PageIsNew(page) ?
+					VEGO_RECORD_NODE_PAGE : VEGO_RECORD_NODE);
 	if (PageIsNew(page))
 	{
 		memset(image.data, 0, BLCKSZ);
@@ -931,7 +983,8 @@ put_links(const VegoGeometry *geometry, VegoPageEdit *page_edit,
 }
 
 int
-vego_nodes_edit(VegoNodes *nodes, VegoEdit *edits, int count)
+vego_nodes_edit(VegoNodes *nodes, VegoRecord record, VegoEdit *edits,
+				int count)
 {
 	const VegoGeometry *geometry = &nodes->geometry;
 	int			applied = 0;
@@ -944,7 +997,7 @@ vego_nodes_edit(VegoNodes *nodes, VegoEdit *edits, int count)
 	{
 		VegoPageEdit page_edit;
 
-		vego_edit_begin(&page_edit, nodes->rel);
+		vego_edit_begin(&page_edit, nodes->rel, record);
 		while (next < count && page_edit.count < VEGO_EDIT_PAGES)
 		{
 			BlockNumber block = vego_node_block(geometry, edits[next].id);
@@ -1019,6 +1072,7 @@ vego_nodes_judge_block(VegoNodes *nodes, BlockNumber block,
 	PGAlignedBlock copy;
 	VegoVerdict verdicts[BLCKSZ / sizeof(VegoSlot)];
 	bool		any = false;
+	VegoRecord	record = VEGO_RECORD_BURY;
 	Buffer		buffer;
 	Page		page;
 	VegoPageEdit edit;
@@ -1033,6 +1087,8 @@ vego_nodes_judge_block(VegoNodes *nodes, BlockNumber block,
 		verdicts[i] = judge(arg, vego_node_id(geometry, block, i),
 							(VegoSlot *) (copy.data + i * geometry->slot_bytes));
 		any |= verdicts[i] != VEGO_KEEP;
+		if (verdicts[i] == VEGO_FREE)
+			record = VEGO_RECORD_FREE;
 	}
 	if (!any)
 		return kind;
@@ -1042,7 +1098,7 @@ vego_nodes_judge_block(VegoNodes *nodes, BlockNumber block,
 	page = BufferGetPage(buffer);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	slots = has_slots(nodes, block, page);
-	vego_edit_begin(&edit, nodes->rel);
+	vego_edit_begin(&edit, nodes->rel, record);
 	vego_edit_open(&edit, buffer);
 	for (int i = 0; i < geometry->per_page; i++)
 	{
@@ -1083,7 +1139,7 @@ vego_nodes_set_entry(VegoNodes *nodes, VegoNodeId entry, int level)
 					 offsetof(VegoMeta, entry) + sizeof(uint32),
 					 "the entry and its level are put at once");
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	vego_edit_begin(&edit, nodes->rel);
+	vego_edit_begin(&edit, nodes->rel, VEGO_RECORD_ENTRY);
 	vego_edit_open(&edit, buffer);
 	vego_edit_put(&edit, &meta->entry, changed, sizeof(changed));
 	vego_edit_commit(&edit);
@@ -1099,7 +1155,7 @@ vego_nodes_grow_radius(VegoNodes *nodes, double radius)
 	VegoPageEdit edit;
 
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	vego_edit_begin(&edit, nodes->rel);
+	vego_edit_begin(&edit, nodes->rel, VEGO_RECORD_RADIUS);
 	if (meta->radius < radius)
 	{
 		vego_edit_open(&edit, buffer);

@@ -23,6 +23,7 @@
 #include "code.h"
 #include "graph_select.h"
 #include "page.h"
+#include "record.h"
 
 /* Work done by this backend on one index, for vego_stats. */
 typedef struct VegoCounters
@@ -66,6 +67,12 @@ typedef struct VegoExactMemory
 } VegoExactMemory;
 
 extern VegoExactMemory *vego_nodes_exact_memory(VegoNodes *nodes);
+
+/*
+ * Remembers the codec of the index, or none, and forgets that of the index used
+ * longest ago if there are too many.
+ */
+extern void vego_nodes_keep_codec(VegoNodes *nodes, struct VegoCodec *codec);
 
 /*
  * Opens the index for searching and changing.  Locks the meta page, shared,
@@ -168,7 +175,7 @@ extern Buffer vego_nodes_pin(VegoNodes *nodes, BlockNumber block);
 
 /*
  * Writes a new node into a free slot, one WAL record; returns its id, by which
- * the slot given is checked from now on.
+ * the slot given is checked from now on.  A link to that id is left out.
  */
 extern VegoNodeId vego_nodes_insert(VegoNodes *nodes, VegoSlot *slot);
 
@@ -188,10 +195,11 @@ typedef struct VegoEdit
 /*
  * Makes the changes whose nodes are as they were, sets `applied` on those and
  * returns how many.  Pages are locked exclusively, VEGO_EDIT_PAGES at a time,
- * in ascending order, one WAL record each time.  Sorts the array by id; ids
+ * in ascending order, one WAL record of that purpose each time.  Sorts the array by id; ids
  * must be distinct.
  */
-extern int	vego_nodes_edit(VegoNodes *nodes, VegoEdit *edits, int count);
+extern int	vego_nodes_edit(VegoNodes *nodes, VegoRecord record,
+							VegoEdit *edits, int count);
 
 /* What becomes of a slot in a sweep. */
 typedef enum VegoVerdict

@@ -96,12 +96,14 @@ halfvec_restore(const char *bytes, int length, int dims)
 
 static const VegoIndexedType indexed_vector = {
 	"vector", VEGO_VECTOR_MAX_DIMS, VEGO_BITS_CHOSEN, vector_contents,
-	sizeof(float), vector_most_bytes, vector_bytes, vector_restore
+	sizeof(float), vector_most_bytes, vector_bytes, vector_restore,
+	&vego_type_vector
 };
 
 static const VegoIndexedType indexed_halfvec = {
 	"halfvec", VEGO_VECTOR_MAX_DIMS, VEGO_BITS_CHOSEN, halfvec_contents,
-	sizeof(VegoHalf), halfvec_most_bytes, vector_bytes, halfvec_restore
+	sizeof(VegoHalf), halfvec_most_bytes, vector_bytes, halfvec_restore,
+	&vego_type_halfvec
 };
 
 /* ----------------------------------------------------------------
@@ -153,7 +155,7 @@ sparsevec_restore(const char *bytes, int length, int dims)
 static const VegoIndexedType indexed_sparsevec = {
 	"sparsevec", VEGO_SPARSEVEC_MAX_DIMS, VEGO_BITS_SPARSE,
 	sparsevec_contents, sizeof(float), sparsevec_most_bytes, sparsevec_bytes,
-	sparsevec_restore
+	sparsevec_restore, &vego_type_sparsevec
 };
 
 /* ----------------------------------------------------------------
@@ -200,7 +202,8 @@ bit_restore(const char *bytes, int length, int dims)
 }
 
 static const VegoIndexedType indexed_bit = {
-	"bit", MAX_BITS, 1, bit_contents, 1, bit_most_bytes, bit_bytes, bit_restore
+	"bit", MAX_BITS, 1, bit_contents, 1, bit_most_bytes, bit_bytes, bit_restore,
+	NULL
 };
 
 /* ----------------------------------------------------------------

@@ -19,6 +19,8 @@
 #define VEGO_SUPPORT_PROC 2
 #define VEGO_PROCS 2
 
+struct VegoType;
+
 /* Bits a dimension are the user's choice. */
 #define VEGO_BITS_CHOSEN (-1)
 
@@ -44,6 +46,9 @@ typedef struct VegoIndexedType
 	int			(*most_bytes) (int dims);
 	const char *(*bytes) (Datum value, int *length);
 	Datum		(*restore) (const char *bytes, int length, int dims);
+
+	/* As its functions know it; NULL for a type of the server. */
+	const struct VegoType *type;
 } VegoIndexedType;
 
 typedef struct VegoOpclass

@@ -7,6 +7,7 @@
 
 #include <float.h>
 
+#include "code_sparse.h"
 #include "page.h"
 
 void
@@ -37,7 +38,12 @@ vego_geometry_init(VegoGeometry *geometry, int dims, int bits, int m,
 	do
 		part = vego_centre_part(centre_dims, block++);
 	while (part.first + part.count < centre_dims);
-	geometry->first_block = block;
+	geometry->signposts = bits == VEGO_BITS_SPARSE ?
+		vego_sparse_signposts(dims) : 0;
+	geometry->signpost_block = block;
+	geometry->first_block = block +
+		(geometry->signposts + VEGO_SIGNPOSTS_A_PAGE - 1) /
+		VEGO_SIGNPOSTS_A_PAGE;
 }
 
 VegoCentrePart

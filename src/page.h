@@ -3,7 +3,8 @@
  *	  What is on disk, and pure functions over it.
  *
  *	 block 0 .. first_block - 1		meta: the index's constants, the entry,
- *									and the centre vector
+ *									and the centre vector; or, where codes are
+ *									of sparse vectors, signposts behind it
  *	 block first_block ..			nodes: one array of equal slots; and among
  *									them pages of exact vectors (exact_page.h)
  *
@@ -24,7 +25,7 @@
 #include "vego.h"
 
 /* Of the format of pages; a library refuses all others. */
-#define VEGO_FORMAT_VERSION 2
+#define VEGO_FORMAT_VERSION 3
 #define VEGO_META_MAGIC 0x7E604E57
 
 /* Special area of every page; the last two bytes tell whose page it is. */
@@ -39,6 +40,7 @@ typedef struct VegoPageTail
 #define VEGO_PAGE_META 1
 #define VEGO_PAGE_NODES 2
 #define VEGO_PAGE_EXACT 3
+#define VEGO_PAGE_SIGNPOSTS 4
 #define VEGO_PAGE_ID 0xFE60		/* for pg_filedump and its like */
 
 StaticAssertDecl(sizeof(VegoPageTail) == MAXALIGN(sizeof(VegoPageTail)),
@@ -159,6 +161,8 @@ typedef struct VegoGeometry
 	int			per_page;
 	uint64		inverse;		/* of per_page, times 2^shift: see below */
 	int			shift;
+	int			signposts;		/* of codes of sparse vectors, else 0 ... */
+	BlockNumber signpost_block; /* ... from here on */
 	BlockNumber first_block;
 } VegoGeometry;
 
@@ -340,5 +344,33 @@ typedef struct VegoCentrePart
 } VegoCentrePart;
 
 extern VegoCentrePart vego_centre_part(int dims, BlockNumber block);
+
+/*
+ * Signposts are ids of nodes, or VEGO_NO_NODE, one behind the other on pages of
+ * their own.
+ */
+#define VEGO_SIGNPOSTS_A_PAGE (VEGO_PAGE_ROOM / sizeof(VegoNodeId))
+
+static inline BlockNumber
+vego_signpost_block(const VegoGeometry *geometry, uint32 signpost)
+{
+	return geometry->signpost_block + signpost / VEGO_SIGNPOSTS_A_PAGE;
+}
+
+static inline VegoNodeId *
+vego_page_signpost(Page page, uint32 signpost)
+{
+	return (VegoNodeId *) ((char *) page + SizeOfPageHeaderData) +
+		signpost % VEGO_SIGNPOSTS_A_PAGE;
+}
+
+/* How many there are on a page of them, and which one is the first. */
+static inline int
+vego_signposts_on_page(const VegoGeometry *geometry, BlockNumber block,
+					   uint32 *first)
+{
+	*first = (block - geometry->signpost_block) * VEGO_SIGNPOSTS_A_PAGE;
+	return Min(geometry->signposts - *first, VEGO_SIGNPOSTS_A_PAGE);
+}
 
 #endif							/* VEGO_PAGE_H */

@@ -7,6 +7,7 @@
 #include "access/xloginsert.h"
 #include "miscadmin.h"
 
+#include "failure.h"
 #include "pageedit.h"
 
 /*
@@ -19,10 +20,35 @@ typedef struct Piece
 	OffsetNumber length;
 } Piece;
 
+static const char *const record_names[] = {
+	[VEGO_RECORD_META] = "meta",
+	[VEGO_RECORD_INIT_META] = "init_meta",
+	[VEGO_RECORD_PAGES] = "pages",
+	[VEGO_RECORD_ALL_PAGES] = "all_pages",
+	[VEGO_RECORD_VECTOR] = "vector",
+	[VEGO_RECORD_VECTOR_PAGE] = "vector_page",
+	[VEGO_RECORD_NODE] = "node",
+	[VEGO_RECORD_NODE_PAGE] = "node_page",
+	[VEGO_RECORD_LINKS_BACK] = "links_back",
+	[VEGO_RECORD_BINDING] = "binding",
+	[VEGO_RECORD_ENTRY] = "entry",
+	[VEGO_RECORD_RADIUS] = "radius",
+	[VEGO_RECORD_SIGNPOSTS] = "signposts",
+	[VEGO_RECORD_BURY] = "bury",
+	[VEGO_RECORD_REPAIR] = "repair",
+	[VEGO_RECORD_RELINK] = "relink",
+	[VEGO_RECORD_VECTORS_GONE] = "vectors_gone",
+	[VEGO_RECORD_FREE] = "free",
+};
+
+StaticAssertDecl(lengthof(record_names) == VEGO_RECORDS,
+				 "every record has a name");
+
 void
-vego_edit_begin(VegoPageEdit *edit, Relation rel)
+vego_edit_begin(VegoPageEdit *edit, Relation rel, VegoRecord record)
 {
 	edit->rel = rel;
+	edit->record = record;
 	edit->count = 0;
 }
 
@@ -56,8 +82,8 @@ vego_edit_put(VegoPageEdit *edit, const void *at, const void *bytes,
 	piece.length = length;
 	Assert(length > 0 && piece.offset + length <= BLCKSZ);
 	if (page->used + sizeof(piece) + length > VEGO_EDIT_ROOM)
-		elog(ERROR, "too many changes to one page of index \"%s\"",
-			 RelationGetRelationName(edit->rel));
+		elog(ERROR, "too many changes to one page of index \"%s\" (%s)",
+			 RelationGetRelationName(edit->rel), record_names[edit->record]);
 	memcpy(page->delta + page->used, &piece, sizeof(piece));
 	memcpy(page->delta + page->used + sizeof(piece), bytes, length);
 	page->used += sizeof(piece) + length;
@@ -105,10 +131,12 @@ log_edit(VegoPageEdit *edit)
 void
 vego_edit_commit(VegoPageEdit *edit)
 {
-	bool		logged = RelationNeedsWAL(edit->rel);
+	bool		logged = RelationNeedsWAL(edit->rel) ||
+		edit->record == VEGO_RECORD_INIT_META;
 
 	if (edit->count == 0)
 		return;
+	vego_failure_point("before", record_names[edit->record]);
 	if (logged)
 		XLogBeginInsert();
 	START_CRIT_SECTION();
@@ -122,4 +150,14 @@ vego_edit_commit(VegoPageEdit *edit)
 	END_CRIT_SECTION();
 	for (int i = 0; i < edit->count; i++)
 		UnlockReleaseBuffer(edit->pages[i].buffer);
+	vego_failure_point("after", record_names[edit->record]);
+}
+
+void
+vego_edit_log_pages(Relation rel, VegoRecord record, BlockNumber first,
+					BlockNumber end)
+{
+	vego_failure_point("before", record_names[record]);
+	log_newpage_range(rel, MAIN_FORKNUM, first, end, true);
+	vego_failure_point("after", record_names[record]);
 }

@@ -1,7 +1,7 @@
 /*
  * pageedit.h
- *	  Changing pages: begin, open pages, put bytes, commit.  The only user of
- *	  generic WAL.
+ *	  Changing pages: begin, open pages, put bytes, commit.  All WAL of vego is
+ *	  written here.
  *
  * An edit is one WAL record over at most VEGO_EDIT_PAGES pages.  Bytes that are
  * put are gathered beside the pages; the commit writes them to the pages and
@@ -14,7 +14,8 @@
  * to find out what has changed, under the locks, which costs a hundred times
  * what the change does, and here it is known.
  *
- * Unlogged and temporary relations take the same path, without the record.
+ * Unlogged and temporary relations take the same path, without the record, but
+ * for the init fork of an unlogged index, from which a crash makes it again.
  */
 #ifndef VEGO_PAGEEDIT_H
 #define VEGO_PAGEEDIT_H
@@ -22,6 +23,8 @@
 #include "access/generic_xlog.h"
 #include "storage/bufmgr.h"
 #include "utils/rel.h"
+
+#include "record.h"
 
 /* Replay of a generic record knows so many. */
 #define VEGO_EDIT_PAGES MAX_GENERIC_XLOG_PAGES
@@ -40,11 +43,13 @@ typedef struct VegoEditPage
 typedef struct VegoPageEdit
 {
 	Relation	rel;
+	VegoRecord	record;
 	int			count;
 	VegoEditPage pages[VEGO_EDIT_PAGES];
 } VegoPageEdit;
 
-extern void vego_edit_begin(VegoPageEdit *edit, Relation rel);
+extern void vego_edit_begin(VegoPageEdit *edit, Relation rel,
+							VegoRecord record);
 
 /*
  * The page to change next.  The buffer is pinned and exclusively locked by the
@@ -72,5 +77,12 @@ extern void vego_edit_put(VegoPageEdit *edit, const void *at,
  * a page opened it does nothing.
  */
 extern void vego_edit_commit(VegoPageEdit *edit);
+
+/*
+ * Logs pages first .. end - 1 of a build, which are written and final, whole and
+ * in as few records as will hold them.
+ */
+extern void vego_edit_log_pages(Relation rel, VegoRecord record,
+								BlockNumber first, BlockNumber end);
 
 #endif							/* VEGO_PAGEEDIT_H */

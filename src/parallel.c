@@ -489,7 +489,7 @@ await_task(VegoTeam *team)
 {
 	Shared	   *shared = team->shared;
 	bool		all_finished;
-	uint64		number = team->number;
+	uint64		number;
 
 	SpinLockAcquire(&shared->mutex);
 	all_finished = ++shared->finished == shared->workers;

@@ -161,6 +161,7 @@ typedef struct LeafPlan
 {
 	int			size;			/* members to aim for */
 	int			limit;			/* and the most of them */
+	int			tree;			/* leaves of the tree that a row is in */
 	int			a_row;			/* leaves a row is in */
 	int			candidates;		/* of each */
 } LeafPlan;
@@ -175,10 +176,12 @@ plan_leaves(const VegoCoder *coder, uint64 items, int ef_construction)
 	plan.size = Max(LEAF_SIZE / 4, Min(LEAF_SIZE, plan.size));
 	plan.limit = plan.size * LEAF_LIMIT / LEAF_SIZE;
 
-	plan.a_row = (int) rint(sqrt(ef_construction) / 2.0);
-	plan.a_row = Max(2, Min(MOST_LEAVES_A_ROW, plan.a_row));
+	plan.tree = (int) rint(sqrt(ef_construction) / 2.0);
+	plan.tree = Max(2, Min(MOST_LEAVES_A_ROW, plan.tree));
 	if (items <= plan.limit * 3 / 4)
-		plan.a_row = 1;
+		plan.tree = 1;
+	plan.a_row = coder->bits == VEGO_BITS_SPARSE && plan.tree > 1 ?
+		2 * plan.tree : plan.tree;
 	plan.candidates = (ef_construction + plan.a_row - 1) / plan.a_row;
 	plan.candidates = Max(1, (int) Min(plan.candidates,
 									   Min(items, plan.limit) - 1));
@@ -197,10 +200,11 @@ make_plan(VegoPartition *build)
 	build->leaf_size = leaves.size;
 	build->leaf_limit = leaves.limit;
 	build->leaves_a_row = leaves.a_row;
+	build->tree_leaves = leaves.tree;
 	build->candidates_a_leaf = leaves.candidates;
 
 	/* what to aim for; growing them settles how many there are */
-	build->cell_count = (uint32) ((n * leaves.a_row + leaves.size - 1) /
+	build->cell_count = (uint32) ((n * leaves.tree + leaves.size - 1) /
 								  leaves.size);
 	build->group_count = (build->cell_count + VEGO_GROUP_LEAVES - 1) /
 		VEGO_GROUP_LEAVES;
@@ -305,6 +309,8 @@ make_leaves(VegoPartition *build, VegoWork *work)
 		vego_partition_join_tree(build, work);
 		run(VEGO_STAGE_ASSIGN_LEAVES, build, work, build->item_count);
 		vego_partition_fell_tree(build);
+		if (build->leaves_a_row > build->tree_leaves)
+			vego_partition_assign_places(build, work);
 	}
 	else
 		vego_partition_one_leaf(build);

@@ -13,7 +13,8 @@
  * says how a stage can be shared out: ranges of units in any order, by any
  * process; "alone" is for one process, while no other is at work.  Arrays are
  * those of partition_stages.h; a stage reads codes and factors as well.
- * (find_beacons and link_beacons are for inner product only.)
+ * (find_beacons and link_beacons are for inner product only, assign_places for
+ * sparse codes.)
  *
  *	 stage				unit	reads					writes
  *	 set_copies_aside	alone							items, copies, copied
@@ -25,6 +26,7 @@
  *	 assign_leaves		item	items, first_*,			cell_of
  *								group_*, cell_packed,
  *								cell_factors
+ *	 assign_places		alone	items, cell_of			cell_of
  *	 order_homes		alone	cell_of					order, home_start
  *	 order_near			cell	items, order,			order
  *								home_start
@@ -57,7 +59,7 @@
  * Bytes a row, beside rows (code_bytes + 16) and, until number_nodes, 8 for
  * each row when any is a copy; with l leaves a row, c candidates a leaf, one
  * stranger included, d the mean of forward links (at most m).  The example is
- * m = 16, l = 4, c = 17.
+ * m = 16, l = 4, c = 17; for sparse codes, l is 8 and c is 9.
  *
  *	 stage					held when done		more meanwhile		example
  *	 set_copies_aside		8					16 .. 32			8 + 32

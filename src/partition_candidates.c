@@ -222,26 +222,13 @@ sum_shared(Postings *postings, const VegoRows *rows, uint32 row, int count)
 	}
 }
 
-/* vego_code_distance of two rows, what they have in common being known. */
-static double
-distance_of_shared(const VegoRows *rows, uint32 a, uint32 b, double shared)
-{
-	const VegoFactors *x = vego_row_factors(rows, a);
-	const VegoFactors *y = vego_row_factors(rows, b);
-	double		lift;
-
-	if (rows->coder->metric == VEGO_L1)
-		return (double) x->lo + y->lo - shared;
-	lift = vego_lift(rows->coder, x) - vego_lift(rows->coder, y);
-	return (double) x->norm * x->norm + (double) y->norm * y->norm +
-		lift * lift - 2.0 * shared;
-}
-
 static void
 sparse_marks(const VegoPartition *build, VegoBlocks *blocks,
 			 const Postings *postings, const uint32 *rows, int self,
 			 const VegoColumns *columns)
 {
+	const VegoCoder *coder = build->rows.coder;
+	const VegoFactors *own = vego_row_factors(&build->rows, rows[self]);
 	double		unit = vego_partition_unit(build);
 	int32	   *least = vego_blocks_least(blocks, 0);
 
@@ -253,9 +240,10 @@ sparse_marks(const VegoPartition *build, VegoBlocks *blocks,
 
 		if (c < columns->count)
 		{
-			double		distance = distance_of_shared(&build->rows, rows[self],
-													  rows[c],
-													  postings->shared[c]);
+			double		distance =
+				vego_sparse_distance(coder, own,
+									 vego_row_factors(&build->rows, rows[c]),
+									 postings->shared[c]);
 
 			mark = vego_mark((float) (Max(distance, 0.0) * unit), c - self,
 							 columns->places);

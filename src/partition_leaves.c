@@ -273,7 +273,7 @@ typedef struct Range
 	int			count;
 	int			probes;			/* groups each looks into */
 	int		   *probe;			/* [probes][room], the nearest first */
-	uint64	   *lists;			/* leaves_a_row keys of leaves each, sorted */
+	uint64	   *lists;			/* tree_leaves keys of leaves each, sorted */
 	VegoPanel	panel;
 	VegoPanel	some;			/* VEGO_BLOCK_ROWS of them */
 	uint32	   *grouped;		/* indexes of items by group */
@@ -305,7 +305,7 @@ range_init(Range *range, const VegoPartition *build, const VegoBlocks *blocks)
 	range->room = room;
 	range->probes = Min(groups, GROUP_PROBES);
 	range->probe = vego_allocate((size_t) room * range->probes, sizeof(int));
-	range->lists = vego_allocate((size_t) room * build->leaves_a_row,
+	range->lists = vego_allocate((size_t) room * build->tree_leaves,
 								 sizeof(uint64));
 	range->grouped = vego_allocate(room, sizeof(uint32));
 	range->starts = vego_allocate(VEGO_STARTS_ROOM(groups), sizeof(uint64));
@@ -359,7 +359,7 @@ look_into_group(Range *range, const VegoPartition *build, VegoWork *work,
 	VegoBlocks *blocks = &work->blocks;
 	VegoColumns leaves = cell_columns(build, blocks, group);
 	int32	   *found = work->nearest.found;
-	int			per_row = build->leaves_a_row;
+	int			per_row = build->tree_leaves;
 	int			end = (int) range->starts[group + 1];
 
 	for (int start = (int) range->starts[group]; start < end;
@@ -419,14 +419,14 @@ another_cell(const uint32 *leaves, int count, uint32 cell_count)
 static void
 write_cells(const uint64 *list, const VegoPartition *build, uint32 *leaves)
 {
-	Assert(build->cell_count >= build->leaves_a_row);
-	for (int i = 0; i < build->leaves_a_row; i++)
+	Assert(build->cell_count >= build->tree_leaves);
+	for (int i = 0; i < build->tree_leaves; i++)
 		leaves[i] = list[i] != PG_UINT64_MAX ? vego_key_id(list[i]) :
 			another_cell(leaves, i, build->cell_count);
 }
 
 /*
- * The nearest leaves of items from .. to - 1, leaves_a_row each.
+ * The nearest leaves of items from .. to - 1, tree_leaves each.
  *
  * Probing goes by rounds: the nearest group of every item, then the next ones;
  * most leaves of later rounds are beyond what was found before.
@@ -435,7 +435,7 @@ void
 vego_partition_assign_leaves(const VegoPartition *build, VegoWork *work,
 							 uint32 from, uint32 to)
 {
-	int			per_row = build->leaves_a_row;
+	int			per_row = build->tree_leaves;
 	int			groups = build->group_count;
 	Range		range;
 
@@ -457,7 +457,8 @@ vego_partition_assign_leaves(const VegoPartition *build, VegoWork *work,
 		}
 		for (int i = 0; i < range.count; i++)
 			write_cells(range.lists + (size_t) i * per_row, build,
-						build->cell_of + (size_t) (start + i) * per_row);
+						build->cell_of +
+						(size_t) (start + i) * build->leaves_a_row);
 		vego_advance(work, range.count, 0);
 	}
 	range_free(&range);

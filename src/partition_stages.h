@@ -50,6 +50,7 @@ typedef struct VegoPartition
 	int			leaf_size;		/* members to aim for */
 	int			leaf_limit;		/* and the most of them */
 	int			leaves_a_row;
+	int			tree_leaves;	/* of these, the others being by place */
 	int			candidates_a_leaf;
 	int			widest;			/* columns a row of a block may meet */
 
@@ -91,7 +92,8 @@ typedef struct VegoPartition
 	float	   *centroid_lifts;
 
 	/* who is in which leaf */
-	uint32	   *cell_of;		/* leaves_a_row of each item, nearest first */
+	uint32	   *cell_of;		/* leaves_a_row of each item; those of the tree
+								 * first, and of these the nearest */
 	uint32	   *order;			/* the item at each position */
 	uint64	   *home_start;		/* of the items at home in a cell, in order */
 	uint64	   *cell_start;		/* of cells in members */
@@ -291,6 +293,9 @@ extern void vego_partition_one_leaf(VegoPartition *build);
 
 /* What assign_leaves needs that does not grow with the items. */
 extern Size vego_partition_range_bytes(const VegoCoder *coder);
+
+/* partition_places.c; for sparse items, after the tree */
+extern void vego_partition_assign_places(VegoPartition *build, VegoWork *work);
 
 /* partition_order.c */
 extern void vego_partition_order_homes(VegoPartition *build, VegoWork *work);

@@ -25,10 +25,12 @@ typedef struct Gathering
 	int			room;
 } Gathering;
 
+/* A link to what is no slot comes from damage, and may go as well. */
 static bool
 is_gone(const Gathering *gathering, VegoLink link)
 {
-	return gathering->gone(gathering->gone_arg, vego_link_id(link));
+	return gathering->gone(gathering->gone_arg, vego_link_id(link)) ||
+		!vego_nodes_have(gathering->nodes, vego_link_id(link));
 }
 
 static void
@@ -181,7 +183,7 @@ vego_graph_repair(VegoWorkbench *bench, const VegoNodeId *ids,
 								links[edit_count].degree, false};
 			edited[edit_count++] = slots[i];
 		}
-		vego_nodes_edit(nodes, edits, edit_count);
+		vego_nodes_edit(nodes, VEGO_RECORD_REPAIR, edits, edit_count);
 
 		/* as they are now: without links to the gone, if the change was made */
 		for (int i = 0; i < edit_count; i++)
@@ -225,7 +227,7 @@ vego_graph_relink(VegoWorkbench *bench, VegoNodeId id, const VegoSlot *slot,
 		if (!vego_links_has(nodes, linked, additions[i]))
 			links[linked->degree++] = additions[i];
 	edit.degree = linked->degree;
-	vego_nodes_edit(nodes, &edit, 1);
+	vego_nodes_edit(nodes, VEGO_RECORD_RELINK, &edit, 1);
 }
 
 /*

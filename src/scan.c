@@ -28,10 +28,12 @@
 #include "utils/snapmgr.h"
 
 #include "am.h"
+#include "compat.h"
 #include "exact.h"
 #include "graph.h"
 #include "opclass.h"
 #include "options.h"
+#include "value.h"
 
 /*
  * A search that goes on finds rows nearer than some returned before, and
@@ -167,6 +169,7 @@ static void
 open_scan(IndexScanDesc desc, VegoScan *scan)
 {
 	Relation	index = desc->indexRelation;
+	const char *fault;
 
 	scan->row_context = AllocSetContextCreate(scan->context, "vego row",
 											  ALLOCSET_DEFAULT_SIZES);
@@ -174,6 +177,9 @@ open_scan(IndexScanDesc desc, VegoScan *scan)
 	scan->nodes->snapshot = desc->xs_snapshot;
 	scan->heap = desc->heapRelation;
 	scan->opclass = vego_opclass(index);
+	fault = vego_value_meta_fault(scan->opclass, &scan->nodes->meta);
+	if (fault)
+		vego_report_corrupted(index, 0, -1, fault);
 	scan->distance = index_getprocinfo(index, 1, VEGO_DISTANCE_PROC);
 	scan->collation = index->rd_indcollation[0];
 	vego_query_init(&scan->query, &scan->nodes->coder);
@@ -211,11 +217,8 @@ set_query(IndexScanDesc desc, VegoScan *scan)
 		PointerGetDatum(PG_DETOAST_DATUM_COPY(key->sk_argument));
 	contents = scan->opclass->type->contents(scan->query_value);
 	if (contents.dims != scan->nodes->coder.dims)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("index \"%s\" has %d dimensions, but the query has %d",
-						RelationGetRelationName(desc->indexRelation),
-						scan->nodes->coder.dims, contents.dims)));
+		vego_value_report_dims(desc->indexRelation, scan->nodes->coder.dims,
+							   "query", contents.dims);
 	return vego_query_set(&scan->query, &contents);
 }
 
@@ -235,6 +238,7 @@ start_scan(IndexScanDesc desc, VegoScan *scan)
 				 errmsg("index \"%s\" can only be scanned with an MVCC snapshot",
 						RelationGetRelationName(desc->indexRelation))));
 
+	vego_compat_count_scan(desc);
 	if (scan->nodes == NULL)
 		open_scan(desc, scan);
 	else
@@ -245,8 +249,8 @@ start_scan(IndexScanDesc desc, VegoScan *scan)
 	vego_heap_clear(&scan->rows);
 	scan->exhausted = false;
 	scan->largest_error = 0.0f;
-	scan->last_distance = -DBL_MAX;
-	scan->distance_before = -DBL_MAX;
+	scan->last_distance = -INFINITY;
+	scan->distance_before = -INFINITY;
 	scan->returned = 0;
 	scan->block = scan->nodes->geometry.first_block;
 	scan->block_next = scan->nodes->geometry.per_page;
@@ -315,18 +319,32 @@ get_value(VegoScan *scan, Datum *value)
 	return !isnull[0];
 }
 
+/*
+ * A row waits at the exact distance of its value.  Another extension's function
+ * may find it infinite, or no number, where its sums overflow; then the row comes
+ * last, or behind that, as when rows are sorted.
+ */
+static void
+keep_row(VegoScan *scan, Datum value, uint64 packed_tid)
+{
+	double		distance =
+		DatumGetFloat8(FunctionCall2Coll(scan->distance, scan->collation,
+										 value, scan->query_value));
+
+	vego_heap_push(&scan->rows,
+				   isnan(distance) ? INFINITY : Min(distance, DBL_MAX),
+				   packed_tid);
+}
+
 /* The row in the slot gets its exact distance. */
 static void
-keep_row(VegoScan *scan, uint64 packed_tid)
+measure_row(VegoScan *scan, uint64 packed_tid)
 {
 	Datum		value;
-	Datum		distance;
 
 	if (!get_value(scan, &value))
 		return;
-	distance = FunctionCall2Coll(scan->distance, scan->collation, value,
-								 scan->query_value);
-	vego_heap_push(&scan->rows, DatumGetFloat8(distance), packed_tid);
+	keep_row(scan, value, packed_tid);
 	if (scan->estate)
 		ResetPerTupleExprContext(scan->estate);
 }
@@ -345,7 +363,7 @@ fetch_row(VegoScan *scan, IndexScanDesc desc, const VegoSlot *node)
 	vego_nodes_counters(scan->nodes)->rows_fetched++;
 	if (table_index_fetch_tuple(scan->fetch, &tid, desc->xs_snapshot,
 								scan->slot, &call_again, &all_dead))
-		keep_row(scan, pack_tid(&node->tid));
+		measure_row(scan, pack_tid(&node->tid));
 	ExecClearTuple(scan->slot);
 }
 
@@ -360,7 +378,6 @@ read_vector(VegoScan *scan, VegoNodeId id, const VegoSlot *node)
 	VegoExactPlace place = vego_slot_exact(&scan->nodes->geometry, node);
 	VegoExactValue value;
 	Datum		restored;
-	Datum		distance;
 
 	if (!vego_exact_fetch(scan->nodes, id, &node->tid, place, &value))
 		return;
@@ -369,10 +386,7 @@ read_vector(VegoScan *scan, VegoNodeId id, const VegoSlot *node)
 	if (restored == 0)
 		vego_exact_report(scan->nodes->rel, place,
 						  "exact vector has other dimensions");
-	distance = FunctionCall2Coll(scan->distance, scan->collation, restored,
-								 scan->query_value);
-	vego_heap_push(&scan->rows, DatumGetFloat8(distance),
-				   pack_tid(&node->tid));
+	keep_row(scan, restored, pack_tid(&node->tid));
 }
 
 /*

@@ -9,7 +9,9 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "code_sparse.h"
 #include "graph.h"
+#include "signposts.h"
 
 #define SPILL_START 2048
 
@@ -358,6 +360,18 @@ descend(VegoSearch *search, int level, int width)
 	return descent;
 }
 
+/* What signposts say of where to begin, as many as the pool has room for. */
+static void
+meet_signposts(VegoSearch *search)
+{
+	VegoNodeId	ids[VEGO_SPARSE_ENTRIES];
+	int			count = vego_signposts_read(search->nodes, search->query,
+											Min(search->width, lengthof(ids)),
+											ids);
+
+	meet_nodes(search, ids, count);
+}
+
 void
 vego_search_start(VegoSearch *search, int level, int width)
 {
@@ -376,6 +390,8 @@ vego_search_start(VegoSearch *search, int level, int width)
 	descent = descend(search, level,
 					  Min(WIDEST_DESCENT, Max(NARROWEST_DESCENT, width / 10)));
 	begin_level(search, level, width, descent.downs, descent.count);
+	if (level == 0)
+		meet_signposts(search);
 }
 
 void

@@ -332,6 +332,7 @@ assign_rows(VegoShards *shards, VegoWork *work, const VegoColumns *cells,
 			vego_cell_counts_add(counts, pairs[i]);
 		vego_shards_advance(shards, n);
 	}
+	work->blocks.rows = NULL;
 	vego_streams_seal(shards->pairs);
 }
 

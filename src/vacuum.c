@@ -28,6 +28,7 @@
 #include "compat.h"
 #include "exact.h"
 #include "graph.h"
+#include "signposts.h"
 #include "value.h"
 
 /* A live slot above level 0, to be buried when the one below is. */
@@ -59,6 +60,7 @@ typedef struct VegoVacuum
 	uint32		count;			/* slots, when pass 2 began */
 	VegoBitmap	live;
 	VegoBitmap	starved;		/* have lost most of their links */
+	VegoSignpostDraft *signposts;	/* or NULL */
 	VegoNodeId *binders;		/* who has a binding link to it */
 	VegoNodeId *groups;			/* union-find over binding links */
 	VegoBitmap	rooted;			/* groups that hold the entry */
@@ -177,24 +179,42 @@ is_dead(void *arg, VegoNodeId id)
 	return vego_bitmap_has(&((VegoVacuum *) arg)->dead, id);
 }
 
-static bool
+static int
 links_to_dead(VegoVacuum *vacuum, const VegoSlot *slot)
 {
 	const VegoLink *links = vego_slot_links(&vacuum->nodes->geometry, slot);
+	int			count = 0;
 
 	for (int i = 0; i < slot->degree; i++)
-		if (is_dead(vacuum, vego_link_id(links[i])))
-			return true;
-	return false;
+		count += is_dead(vacuum, vego_link_id(links[i]));
+	return count;
+}
+
+/*
+ * Is a repaired node worth a search?  It is when few links are left, and when
+ * nearly all were dead: then so was most of what the dead led to, and what
+ * took their place is the best of little.
+ */
+static bool
+is_starved(const VegoVacuum *vacuum, int degree_before, int dead_before,
+		   int degree)
+{
+	return (degree < degree_before && degree < vacuum->nodes->meta.m / 2) ||
+		dead_before * 6 > degree_before * 5;
 }
 
 /* Notes what pass 3 wants to know of a live node, once it is repaired. */
 static void
 note_node(VegoVacuum *vacuum, VegoNodeId id, const VegoSlot *slot)
 {
-	const VegoLink *links = vego_slot_links(&vacuum->nodes->geometry, slot);
+	const VegoGeometry *geometry = &vacuum->nodes->geometry;
+	const VegoLink *links = vego_slot_links(geometry, slot);
 
 	vego_bitmap_add(&vacuum->live, id);
+	if (vacuum->signposts && slot->level == 0)
+		vego_signposts_draft_offer(vacuum->signposts, id,
+								   vego_slot_factors(geometry, slot),
+								   vego_slot_code(geometry, slot));
 	if (slot->level > vacuum->highest_level || vacuum->highest == VEGO_NO_NODE)
 	{
 		vacuum->highest = id;
@@ -217,6 +237,7 @@ repair_block(VegoVacuum *vacuum, BlockNumber block, char *copies)
 	VegoNodeId	ids[BLCKSZ / sizeof(VegoSlot)];
 	VegoSlot   *slots[BLCKSZ / sizeof(VegoSlot)];
 	int			degrees[BLCKSZ / sizeof(VegoSlot)];
+	int			dead[BLCKSZ / sizeof(VegoSlot)];
 	int			count = 0;
 	bool		has_free = false;
 	MemoryContext old = MemoryContextSwitchTo(vacuum->node_context);
@@ -226,7 +247,10 @@ repair_block(VegoVacuum *vacuum, BlockNumber block, char *copies)
 		VegoSlot   *slot = (VegoSlot *) (copies + i * geometry->slot_bytes);
 
 		has_free |= slot->kind == VEGO_SLOT_FREE;
-		if (slot->kind != VEGO_SLOT_LIVE || !links_to_dead(vacuum, slot))
+		if (slot->kind != VEGO_SLOT_LIVE)
+			continue;
+		dead[count] = links_to_dead(vacuum, slot);
+		if (dead[count] == 0)
 			continue;
 		ids[count] = vego_node_id(geometry, block, i);
 		slots[count] = slot;
@@ -238,8 +262,7 @@ repair_block(VegoVacuum *vacuum, BlockNumber block, char *copies)
 
 	for (int i = 0; i < count; i++)
 		if (slots[i]->kind == VEGO_SLOT_LIVE &&
-			slots[i]->degree < degrees[i] &&
-			slots[i]->degree < vacuum->nodes->meta.m / 2)
+			is_starved(vacuum, degrees[i], dead[i], slots[i]->degree))
 			vego_bitmap_add(&vacuum->starved, ids[i]);
 	for (int i = 0; i < geometry->per_page; i++)
 	{
@@ -268,6 +291,9 @@ repair_nodes(VegoVacuum *vacuum)
 		vacuum->binders[i] = VEGO_NO_NODE;
 	vacuum->highest = VEGO_NO_NODE;
 	vacuum->highest_level = 0;
+	if (vego_signposts_exist(nodes))
+		vacuum->signposts = vego_signposts_draft_without(nodes, is_dead,
+														 vacuum);
 
 	for (BlockNumber block = geometry->first_block; block < blocks; block++)
 	{
@@ -284,6 +310,8 @@ repair_nodes(VegoVacuum *vacuum)
 		if (repair_block(vacuum, block, copies.data))
 			RecordFreeIndexPage(nodes->rel, block);
 	}
+	if (vacuum->signposts)
+		vego_signposts_write(nodes, vacuum->signposts);
 }
 
 /*

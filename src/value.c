@@ -9,8 +9,8 @@
 #include "fmgr.h"
 #include "utils/lsyscache.h"
 
+#include "nodes.h"
 #include "options.h"
-#include "page.h"
 #include "value.h"
 
 /*
@@ -22,6 +22,47 @@
 #define MORE_FOR_TIMES 4.0
 #define MOST_CANDIDATES 200
 
+/*
+ * An insert sees what one search finds, where a build sees several leaves and
+ * its successors.  With so many times the candidates it finds as good links.
+ */
+#define INSERT_CANDIDATES 1.5
+
+void
+vego_value_report_dims(Relation index, int dims, const char *what,
+					   int value_dims)
+{
+	int32		column_dims = TupleDescAttr(RelationGetDescr(index),
+											0)->atttypmod;
+
+	getBaseTypeAndTypmod(TupleDescAttr(RelationGetDescr(index), 0)->atttypid,
+						 &column_dims);
+	if (column_dims == value_dims)
+		vego_report_corrupted(index, 0, -1,
+							  "meta page has other dimensions than the column");
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_EXCEPTION),
+			 errmsg("index \"%s\" has %d dimensions, but the %s has %d",
+					RelationGetRelationName(index), dims, what, value_dims)));
+}
+
+const char *
+vego_value_meta_fault(const VegoOpclass *opclass, const VegoMeta *meta)
+{
+	const VegoIndexedType *type = opclass->type;
+
+	if (meta->metric != opclass->metric)
+		return "meta page has another metric than the operator class";
+	if (type->bits == VEGO_BITS_CHOSEN ?
+		meta->bits != 8 && meta->bits != 4 : meta->bits != type->bits)
+		return "meta page has a code width that the indexed type has not";
+	if (meta->exact != VEGO_EXACT_OFF &&
+		(meta->element_bytes != type->element_bytes ||
+		 meta->value_bytes != vego_value_most_bytes(opclass, meta->dims)))
+		return "meta page has other sizes of vectors than the operator class";
+	return NULL;
+}
+
 VegoContents
 vego_value_contents(Relation index, const VegoOpclass *opclass, Datum value,
 					int dims)
@@ -29,11 +70,8 @@ vego_value_contents(Relation index, const VegoOpclass *opclass, Datum value,
 	VegoContents contents = opclass->type->contents(value);
 
 	if (contents.dims != dims)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("index \"%s\" has %d dimensions, but the %s has %d",
-						RelationGetRelationName(index), dims,
-						opclass->type->name, contents.dims)));
+		vego_value_report_dims(index, dims, opclass->type->name,
+							   contents.dims);
 	return contents;
 }
 
@@ -146,14 +184,29 @@ vego_shape(Relation index, const VegoOpclass *opclass)
 	return shape;
 }
 
+/* Candidates for a row's links in a build of so many rows. */
+static double
+candidates_for(double rows)
+{
+	double		times = Max(1.0, rows / FEWEST_FOR_ROWS);
+	double		wanted = FEWEST_CANDIDATES *
+		(1.0 + 0.5 * log(times) / log(MORE_FOR_TIMES));
+
+	return Min(wanted, MOST_CANDIDATES);
+}
+
 int
 vego_ef_construction(Relation index, double rows)
 {
 	int			given = vego_options_ef_construction(index);
 
-	double		times = Max(1.0, rows / FEWEST_FOR_ROWS);
-	double		wanted = FEWEST_CANDIDATES *
-		(1.0 + 0.5 * log(times) / log(MORE_FOR_TIMES));
+	return given > 0 ? given : (int) candidates_for(rows);
+}
 
-	return given > 0 ? given : (int) Min(wanted, MOST_CANDIDATES);
+int
+vego_insert_ef_construction(Relation index, double rows)
+{
+	int			given = vego_options_ef_construction(index);
+
+	return given > 0 ? given : (int) (INSERT_CANDIDATES * candidates_for(rows));
 }

@@ -16,6 +16,21 @@ extern VegoContents vego_value_contents(Relation index,
 										const VegoOpclass *opclass,
 										Datum value, int dims);
 
+/*
+ * Says that a value has other dimensions than the index: an error of whoever
+ * has brought it, unless the column has the value's.
+ */
+extern void vego_value_report_dims(Relation index, int dims,
+								   const char *what,
+								   int value_dims) pg_attribute_noreturn();
+
+/*
+ * What is wrong with the constants of an index of that class, beyond what
+ * vego_meta_fault says, or NULL.
+ */
+extern const char *vego_value_meta_fault(const VegoOpclass *opclass,
+										 const VegoMeta *meta);
+
 /* The bytes of a detoasted value's elements, for the index to keep. */
 extern VegoExactValue vego_value_bytes(const VegoOpclass *opclass,
 									   Datum value);
@@ -42,7 +57,11 @@ typedef struct VegoShape
  */
 extern VegoShape vego_shape(Relation index, const VegoOpclass *opclass);
 
-/* Candidates for a row's links in an index of so many rows. */
+/*
+ * Candidates for a row's links in an index of so many rows: in a build, and in
+ * an insert, which has more unless the index says how many.
+ */
 extern int	vego_ef_construction(Relation index, double rows);
+extern int	vego_insert_ef_construction(Relation index, double rows);
 
 #endif							/* VEGO_VALUE_H */

@@ -37,6 +37,15 @@ vego_element_from_text(const VegoType *type, const char *text, const char **p,
 	return true;
 }
 
+/* The elements that come first and are quickly read; the last is not one. */
+static inline int
+read_list(const VegoType *type, const char **p, const char *end, float *x,
+		  int room)
+{
+	return type->halves ? vego_halves_from_text(p, end, x, room) :
+		vego_floats_from_text(p, end, x, room);
+}
+
 /*
  * The value that a text means, or NULL after a soft error.  White space is
  * welcome around brackets, numbers and commas.
@@ -46,6 +55,7 @@ parse(const VegoType *type, const char *text, int32 typmod, Node *soft)
 {
 	float		x[VEGO_VECTOR_MAX_DIMS];
 	int			dims = 0;
+	const char *end = text + strlen(text);
 	const char *p = vego_skip_space(text);
 	Vector	   *result;
 
@@ -60,6 +70,8 @@ parse(const VegoType *type, const char *text, int32 typmod, Node *soft)
 	do
 	{
 		p = vego_skip_space(p + 1);
+		dims += read_list(type, &p, end, x + dims, VEGO_VECTOR_MAX_DIMS - dims);
+		p = vego_skip_space(p);
 		if (dims == VEGO_VECTOR_MAX_DIMS)
 		{
 			vego_type_check_dims(type, dims + 1, soft);

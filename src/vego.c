@@ -9,6 +9,7 @@
 #include "nodes/nodes.h"
 
 #include "am.h"
+#include "failure.h"
 #include "opclass.h"
 #include "options.h"
 #include "plan.h"
@@ -20,6 +21,7 @@ PGDLLEXPORT void _PG_init(void);
 void
 _PG_init(void)
 {
+	vego_failure_init();
 	vego_options_init();
 	vego_plan_init();
 }

@@ -22,9 +22,9 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT = qw(test_seed rounds long_run new_vego_node install_vego_helpers
-  make_items make_salted_items make_truth recall index_is_clean index_findings
+  make_items make_salted_items make_other_indexes make_truth recall index_is_clean index_findings
   start_load load_is_running stop_load
-  wait_until_alone kill_server_group server_children
+  wait_until_alone kill_server_group server_children start_after_crash
   uses_index_scan poll_until);
 
 # The seed of this run, printed so that a failure can be repeated.
@@ -272,6 +272,23 @@ SQL
 	return;
 }
 
+# Indexes on the vectors of a table, 128 dimensions, of the other types and
+# options than vector_l2_ops alone shows; returns their names.
+sub make_other_indexes
+{
+	my ($node, $table) = @_;
+	my %indexes = (
+		ip => '(v vector_ip_ops) WITH (bits = 4, m = 8)',
+		half => '((v::halfvec(128)) halfvec_l2_ops) WITH (exact = zstd)',
+		sparse => '((v::sparsevec(128)) sparsevec_cosine_ops)',
+		bits => '((binary_quantize(v)::bit(128)) bit_hamming_ops) WITH (exact = plain)');
+
+	$node->safe_psql('postgres',
+		"CREATE INDEX ${table}_$_ ON $table USING vego_hnsw $indexes{$_}")
+	  foreach sort keys %indexes;
+	return map { "${table}_$_" } sort keys %indexes;
+}
+
 # Computes the exact answers that recall() compares with.
 sub make_truth
 {
@@ -440,6 +457,18 @@ sub kill_server_group
 		sleep 0.01;
 	}
 	$node->{_pid} = undef;
+	return;
+}
+
+# Starts a server that is ending by itself (restart_after_crash = off).
+sub start_after_crash
+{
+	my ($node) = @_;
+
+	poll_until(sub { !kill 0, $node->{_pid} }, 60)
+	  or die 'a crashed server does not end';
+	$node->{_pid} = undef;
+	$node->start;
 	return;
 }
 

@@ -2,6 +2,7 @@
 #
 #   source test/lib/cluster.sh
 #   need_packages gcc make ...       install what is missing (root only)
+#   can_have "PACKAGE ..." COMMAND   does COMMAND work, with these packages?
 #   workspace_open                   a temporary folder, removed at exit
 #   server_copy                      a private copy of the installed server
 #   build_and_install                vego, built from this tree, into the copy
@@ -77,6 +78,17 @@ need_packages()
 		apt-get install -y -qq --no-install-recommends \
 			-o Dpkg::Options::=--force-confold $missing >&2 ||
 		fail "apt-get could not install: $missing"
+}
+
+# For what one can do without: true if the command succeeds, after packages
+# have been installed if need be.
+can_have()
+{
+	local packages=$1
+	shift
+
+	"$@" >/dev/null 2>&1 && return 0
+	[ "$(id -u)" -eq 0 ] && (need_packages $packages) && "$@" >/dev/null 2>&1
 }
 
 workspace_close()

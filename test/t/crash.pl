@@ -16,7 +16,7 @@ use Time::HiRes qw(sleep time);
 use VegoTest;
 
 my $rounds = rounds(10, 200);
-my $writers = 4;
+my $writers = 8;
 my $base_rows = 8_000;
 my $ids_per_writer = 100_000;
 
@@ -38,7 +38,10 @@ CREATE INDEX refilled_v ON refilled USING vego_hnsw (v vector_l2_ops);
 CREATE UNLOGGED TABLE scratch (LIKE items INCLUDING ALL);
 CREATE INDEX scratch_v ON scratch USING vego_hnsw (v vector_l2_ops);
 INSERT INTO scratch SELECT * FROM items WHERE id <= 500;
+CREATE TABLE kinds (LIKE items INCLUDING ALL);
+INSERT INTO kinds SELECT * FROM items WHERE id <= 800;
 SQL
+my @kinds = make_other_indexes($node, 'kinds');
 
 # Salts of the rows of each writer, by id.  The base rows are shared out.
 my @ledger = map { {} } 1 .. $writers;
@@ -188,6 +191,7 @@ sub check_everything
 	is(lost_rows(@undecided), '', "$name: table and ledger agree");
 	index_is_clean($node, 'items_v', $name);
 	index_is_clean($node, 'refilled_v', "$name, filled and emptied");
+	index_is_clean($node, $_, "$name, $_") foreach @kinds;
 
 	my $rows = 0;
 
@@ -252,6 +256,14 @@ DELETE FROM refilled;
 VACUUM (INDEX_CLEANUP ON) refilled;
 INSERT INTO refilled SELECT r.* FROM generate_series(1, 100) i, test_row(i, 0) r;
 SELECT pg_sleep(0.1);
+SQL
+	[ kinds => <<'SQL' ],
+INSERT INTO kinds SELECT r.* FROM generate_series(1, 10) i,
+	test_row((random() * 1500)::bigint, i) r ON CONFLICT DO NOTHING;
+DELETE FROM kinds WHERE hashint8(id + salt) & 15 = (random() * 15)::int;
+VACUUM (INDEX_CLEANUP ON) kinds;
+INSERT INTO kinds SELECT r.* FROM generate_series(1, 50) i,
+	test_row((random() * 1500)::bigint, i) r ON CONFLICT DO NOTHING;
 SQL
 	[ unlogged => <<'SQL' ],
 INSERT INTO scratch SELECT r.* FROM generate_series(1, 50) i,

@@ -9,9 +9,12 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use VegoTest;
 
+my $generations = rounds(5, 20);
+my $copies = rounds(20_000, 100_000);
+
 # Recall of one index way may be this much below that of another; 200 queries
 # tell them apart to some 0.005.
-my $tolerance = 0.015;
+my $tolerance = 0.01;
 my @widths = (40, 100, 200);
 
 my $node = new_vego_node('recall', conf => 'shared_buffers = 256MB');
@@ -111,23 +114,27 @@ sub vacuum
 	return;
 }
 
-$node->safe_psql('postgres',
-	'CREATE INDEX items_v ON items USING vego_hnsw (v vector_l2_ops)');
-foreach my $percent (10, 50)
+$node->safe_psql('postgres', q{
+	CREATE TABLE whole AS TABLE items;
+	CREATE INDEX items_v ON items USING vego_hnsw (v vector_l2_ops)});
+foreach my $percent (10, 50, 75, 90)
 {
-	$node->safe_psql('postgres',
-		"DELETE FROM items WHERE hashint8extended(id, $percent) & 1023 < $percent * 10.24");
+	$node->safe_psql('postgres', qq{
+		TRUNCATE items;
+		INSERT INTO items SELECT * FROM whole;
+		REINDEX INDEX items_v;
+		DELETE FROM items WHERE hashint8extended(id, $percent) & 1023 < $percent * 10.24});
 	vacuum();
 	as_good_as_fresh("$percent % deleted");
 }
 
 # The rows that went are replaced, and a fifth goes at a time.
 $node->safe_psql('postgres', q{
-	INSERT INTO items SELECT i, test_vector(i)
-		FROM generate_series(100001, 112000) i;
+	TRUNCATE items;
+	INSERT INTO items SELECT * FROM whole WHERE id <= 14000;
 	VACUUM ANALYZE items;
 	REINDEX INDEX items_v});
-foreach my $generation (1 .. 5)
+foreach my $generation (1 .. $generations)
 {
 	my $first = 200_000 + $generation * 10_000;
 
@@ -142,19 +149,154 @@ foreach my $generation (1 .. 5)
 			FROM generate_series($first, $first + $deleted - 1) i});
 	index_is_clean($node, 'items_v', "generation $generation, refilled");
 }
-my $growth = as_good_as_fresh('5 generations');
+my $growth = as_good_as_fresh("$generations generations");
 
-diag(sprintf 'size after 5 generations: %.3f of a fresh index', $growth);
-cmp_ok($growth, '<=', 1.25, '5 generations: the index has not grown');
+diag(sprintf 'size after %d generations: %.3f of a fresh index', $generations, $growth);
+cmp_ok($growth, '<=', 1.25, "$generations generations: the index has not grown");
 
 # Emptied and filled again.
 $node->safe_psql('postgres', q{
-	CREATE TABLE kept AS SELECT * FROM items WHERE id % 2 = 0;
+	CREATE TABLE kept AS TABLE items;
 	DELETE FROM items});
 vacuum();
 index_is_clean($node, 'items_v', 'emptied');
 $node->safe_psql('postgres', 'INSERT INTO items SELECT * FROM kept');
 $growth = as_good_as_fresh('filled again');
+diag(sprintf 'size when filled again: %.3f of a fresh index', $growth);
+cmp_ok($growth, '<=', 1.02, 'filled again: the index has not grown');
+
+# Half of what is near a query is dead, and nothing has been vacuumed.
+$node->safe_psql('postgres', q{
+	TRUNCATE items;
+	INSERT INTO items SELECT * FROM whole WHERE id <= 14000;
+	REINDEX INDEX items_v});
+foreach my $limit (10, 100)
+{
+	is($node->safe_psql('postgres', qq{
+		BEGIN;
+		DELETE FROM items WHERE id IN
+			(SELECT id FROM (SELECT id, row_number() OVER (ORDER BY v <-> test_vector(-1)) AS n
+				FROM items) x WHERE n <= 1000 AND n % 2 = 0);
+		SET LOCAL enable_seqscan = off;
+		SELECT count(DISTINCT id), every(d <= far) FROM
+			(SELECT id, v <-> test_vector(-1) AS d FROM items
+			 ORDER BY v <-> test_vector(-1) LIMIT $limit) x,
+			(SELECT max(d) AS far FROM
+				(SELECT v <-> test_vector(-1) AS d FROM items
+				 ORDER BY (v <-> test_vector(-1)) + 0 LIMIT $limit * 1.2) y) z;
+		ROLLBACK}),
+		"$limit|t", "half dead around the query: LIMIT $limit is filled");
+}
+
+# The level that the place of a row gives it.  Rows above level 0 are few, and
+# all others can do without them.
+sub hash
+{
+	my ($h) = @_;
+
+	$h ^= $h >> 16;
+	$h = $h * 0x85ebca6b & 0xffffffff;
+	$h ^= $h >> 13;
+	$h = $h * 0xc2b2ae35 & 0xffffffff;
+	return $h ^ $h >> 16;
+}
+
+sub is_above_level_0
+{
+	my ($ctid) = @_;
+	my ($block, $offset) = $ctid =~ /(\d+),(\d+)/;
+
+	return hash($block * 293 + $offset) % 32 == 0;
+}
+
+$node->safe_psql('postgres', q{
+	TRUNCATE filled;
+	DROP INDEX filled_v;
+	CREATE INDEX filled_v ON filled USING vego_hnsw (v vector_l2_ops);
+	INSERT INTO filled SELECT * FROM whole WHERE id <= 5000});
+my @above = grep { is_above_level_0($_) }
+  split /\n/, $node->safe_psql('postgres', 'SELECT ctid FROM filled');
+
+{
+	my $name = 'all above level 0';
+
+	is($node->safe_psql('postgres', q{SELECT entry_level FROM vego_stats('filled_v')}) > 0,
+		1, 'there are rows above level 0');
+	$node->safe_psql('postgres', 'DELETE FROM filled WHERE ctid IN ('
+		  . join(',', map { "'$_'" } @above) . ')');
+	index_is_clean($node, 'filled_v', "$name deleted");
+	$node->safe_psql('postgres', 'VACUUM (INDEX_CLEANUP ON) filled');
+	is($node->safe_psql('postgres', q{
+			SELECT entry_level, upper_nodes FROM vego_stats('filled_v')}),
+		'0|0', "$name deleted: only level 0 is left");
+	index_is_clean($node, 'filled_v', "$name deleted, vacuumed");
+	$node->safe_psql('postgres', q{
+		INSERT INTO filled SELECT * FROM whole WHERE id BETWEEN 5001 AND 6000;
+		VACUUM (INDEX_CLEANUP ON) filled});
+	index_is_clean($node, 'filled_v', "$name deleted, refilled");
+	make_truth($node, 'filled', queries => 100);
+	cmp_ok(recall($node, 'filled', 100), '>=', 0.98, "$name deleted: rows are found");
+}
+
+# Rows that are all equal.
+$node->safe_psql('postgres', qq{
+	CREATE TABLE equals AS SELECT i AS id, test_vector(7)::vector(128) AS v
+		FROM generate_series(1, $copies) i;
+	CREATE INDEX equals_v ON equals USING vego_hnsw (v vector_l2_ops)});
+sub equals_are_found
+{
+	my ($name) = @_;
+	local $Test::Builder::Level = $Test::Builder::Level + 1;
+
+	index_is_clean($node, 'equals_v', $name);
+	foreach my $limit (10, 1000, 1_000_000)
+	{
+		is($node->safe_psql('postgres', qq{
+			SET enable_seqscan = off;
+			SELECT count(DISTINCT id) = least($limit, (SELECT count(*) FROM equals)) FROM
+				(SELECT id FROM equals ORDER BY v <-> test_vector(-1) LIMIT $limit) x}),
+			't', "$name: LIMIT $limit is filled");
+	}
+	return;
+}
+
+equals_are_found("$copies equal rows");
+$node->safe_psql('postgres', q{
+	DELETE FROM equals WHERE id % 2 = 0;
+	VACUUM (INDEX_CLEANUP ON) equals});
+equals_are_found('equal rows, half deleted');
+$node->safe_psql('postgres', q{
+	INSERT INTO equals SELECT -i, test_vector(7) FROM generate_series(1, 2000) i});
+equals_are_found('equal rows, more inserted');
+
+# Other types: three quarters go.
+$node->safe_psql('postgres', q{
+	CREATE TABLE halves AS SELECT id, v::halfvec(128) AS v FROM whole WHERE id <= 4000;
+	CREATE INDEX halves_v ON halves USING vego_hnsw (v halfvec_l2_ops);
+	CREATE TABLE sparse AS SELECT id, v::sparsevec(128) AS v FROM whole WHERE id <= 4000;
+	CREATE INDEX sparse_v ON sparse USING vego_hnsw (v sparsevec_l2_ops);
+	CREATE TABLE strings AS SELECT id, binary_quantize(v - (SELECT avg(v) FROM whole))::bit(128) AS v
+		FROM whole WHERE id <= 4000;
+	CREATE INDEX strings_v ON strings USING vego_hnsw (v bit_hamming_ops)});
+foreach my $kind ([ 'halves', '<->' ], [ 'sparse', '<->' ], [ 'strings', '<~>' ])
+{
+	my ($table, $op) = @$kind;
+
+	$node->safe_psql('postgres', qq{
+		DELETE FROM $table WHERE id % 4 > 0;
+		VACUUM (INDEX_CLEANUP ON) $table});
+	index_is_clean($node, "${table}_v", "$table, three quarters deleted");
+	is($node->safe_psql('postgres', qq{
+		SET enable_seqscan = off;
+		SET vego.ef_search = 200;
+		SELECT avg((SELECT count(*) FROM
+				(SELECT v $op q.v AS d FROM $table ORDER BY v $op q.v LIMIT 10) x
+				WHERE d <= far)) >= 9.8
+		FROM (SELECT id, v FROM $table ORDER BY id LIMIT 50) q,
+			LATERAL (SELECT max(d) AS far FROM
+				(SELECT v $op q.v AS d FROM $table ORDER BY (v $op q.v) + 0 LIMIT 10) y) z}),
+		't', "$table, three quarters deleted: rows are found");
+}
 
 $node->stop;
 done_testing();

@@ -11,7 +11,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 use VegoTest;
 
-my $seconds = 25;
+my $seconds = rounds(25, 1800);
 
 test_seed();
 my $primary = new_vego_node('primary', allows_streaming => 1, conf => <<'CONF');
@@ -32,6 +32,11 @@ CREATE UNLOGGED TABLE before (LIKE items INCLUDING ALL);
 CREATE INDEX before_v ON before USING vego_hnsw (v vector_l2_ops) WITH (exact = zstd);
 INSERT INTO before SELECT * FROM items WHERE id <= 100;
 SQL
+$primary->safe_psql('postgres', q{
+	CREATE TABLE kinds (LIKE items INCLUDING ALL);
+	INSERT INTO kinds SELECT * FROM items WHERE id <= 1000});
+my @kinds = make_other_indexes($primary, 'kinds');
+
 $primary->backup('base');
 
 my $standby = PostgreSQL::Test::Cluster->new('standby');
@@ -50,6 +55,9 @@ CREATE INDEX after_v ON after USING vego_hnsw (v vector_l2_ops);
 SQL
 $primary->wait_for_catchup($standby);
 
+# of pgbench, which ends by itself otherwise
+my @long_enough = ('-T', $seconds + 120);
+
 my %loads = (
 	writers => start_load($primary, 3, {
 		q{\set id random(1, 20000)
@@ -64,16 +72,26 @@ my %loads = (
 		} => 3,
 		q{\set id random(1, 20000)
 			UPDATE items SET touched = touched + 1 WHERE id = :id;
-		} => 1 }),
+		} => 1 }, @long_enough),
 	vacuum => start_load($primary, 1, {
-		"VACUUM (INDEX_CLEANUP ON) items;\n\\sleep 100 ms\n" => 1 }),
+		"VACUUM (INDEX_CLEANUP ON) items;\n\\sleep 100 ms\n" => 1 }, @long_enough),
+	kinds => start_load($primary, 1, {
+		q{\set id random(1, 2000)
+			INSERT INTO kinds SELECT r.* FROM generate_series(:id, :id + 4) i,
+				test_row(i, :id) r ON CONFLICT DO NOTHING;
+		} => 20,
+		q{\set id random(1, 2000)
+			DELETE FROM kinds WHERE id BETWEEN :id AND :id + 9;
+		} => 10,
+		q{VACUUM (INDEX_CLEANUP ON) kinds;
+		} => 1 }, @long_enough),
 	# empties an index and fills it again, entry and all
 	refill => start_load($primary, 1, {
 		q{INSERT INTO refilled SELECT r.* FROM generate_series(1, 100) i, test_row(i, 0) r;
 			DELETE FROM refilled;
 			VACUUM (INDEX_CLEANUP ON) refilled;
 			\sleep 50 ms
-		} => 1 }),
+		} => 1 }, @long_enough),
 	builds => start_load($primary, 1, {
 		q{CREATE INDEX built_v ON items USING vego_hnsw (v vector_cosine_ops) WITH (bits = 4);
 			\sleep 300 ms
@@ -84,14 +102,14 @@ my %loads = (
 			CREATE INDEX CONCURRENTLY built_v ON items USING vego_hnsw (v vector_ip_ops);
 			REINDEX INDEX CONCURRENTLY items_v;
 			DROP INDEX built_v;
-		} => 1 }));
+		} => 1 }, @long_enough));
 my $scans = start_load($standby, 2, {
 	q{\set query random(1, 1000000)
 		SELECT test_scan_is_right('items', :query, 20);
 	} => 9,
 	q{\set query random(1, 1000000)
 		SELECT test_scan_is_right('items', :query, 300);
-	} => 1 }, '--log', "--log-prefix=$PostgreSQL::Test::Utils::tmp_check/scans");
+	} => 1 }, @long_enough, '--log', "--log-prefix=$PostgreSQL::Test::Utils::tmp_check/scans");
 my $end = time() + $seconds;
 
 while (time() < $end)
@@ -134,7 +152,7 @@ $primary->safe_psql('postgres', q{
 		ON CONFLICT DO NOTHING});
 $primary->wait_for_catchup($standby);
 
-my @indexes = qw(items_v refilled_v built_v);
+my @indexes = (qw(items_v refilled_v built_v), @kinds);
 
 index_is_clean($primary, $_, "primary $_") foreach @indexes;
 index_is_clean($standby, $_, "standby $_") foreach @indexes;
