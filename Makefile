@@ -125,6 +125,8 @@ REGRESS = \
 	index_order \
 	index_plan \
 	index_values \
+	index_types \
+	index_sparse \
 	check \
 	stats
 REGRESS_OPTS = --load-extension=vego
