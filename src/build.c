@@ -125,10 +125,11 @@ vegobuild(Relation heap, Relation index, IndexInfo *indexInfo)
 	vego_build_write(&build);
 	vego_build_write_entry(&build);
 	vego_build_write_signposts(&build);
-	if (build.team)
-		vego_team_end(build.team);
+	vego_build_release_graph(&build);
 	if (build.spool)
 		vego_build_write_exact(&build);
+	if (build.team)
+		vego_team_end(build.team);
 	MemoryContextSwitchTo(old);
 
 	result->heap_tuples = build.reltuples;

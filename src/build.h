@@ -127,6 +127,9 @@ extern void vego_build_in_shards(VegoBuild *build);
 /* build_graph.c: rows become levels of the graph. */
 extern VegoPartitionOptions vego_build_options(VegoBuild *build);
 extern void vego_build_graph(VegoBuild *build);
+
+/* Frees rows and levels; what else needs memory can have it. */
+extern void vego_build_release_graph(VegoBuild *build);
 extern void vego_build_stage(VegoBuild *build);
 
 /*

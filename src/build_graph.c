@@ -285,3 +285,25 @@ vego_build_graph(VegoBuild *build)
 		add_level(build, &options);
 	build->entry = build->base[build->levels - 1] + top->entry;
 }
+
+void
+vego_build_release_graph(VegoBuild *build)
+{
+	if (build->count == 0)
+		return;
+	for (int at = build->first_level; at < build->levels; at++)
+	{
+		VegoLevel  *level = &build->level[at];
+
+		release_array(build, level->rows);
+		release_array(build, level->degrees);
+		release_array(build, level->links);
+		release_array(build, build->rows[at].factors);
+		release_array(build, build->rows[at].codes);
+		if (at > build->first_level)
+			release_array(build, build->down[at]);
+	}
+	release_array(build, build->tids);
+	if (build->team)
+		vego_team_trim(build->team);
+}

@@ -476,11 +476,12 @@ offer_level(VegoBuild *build)
 
 	if (build->first_level > 0 || build->signposts == NULL)
 		return;
-	for (uint32 i = 0; i < build->level[0].count; i++)
+	for (uint32 node = 0; node < build->level[0].count; node++)
 	{
-		offer_to_signposts(build, build->base[0] + i, &rows->factors[i],
-						   rows->codes + (Size) i * build->coder.code_bytes);
-		if (i % RUN_PAGES == 0)
+		offer_to_signposts(build, build->base[0] + node,
+						   vego_row_factors(rows, node),
+						   vego_row_code(rows, node));
+		if (node % RUN_PAGES == 0)
 			CHECK_FOR_INTERRUPTS();
 	}
 }

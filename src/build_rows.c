@@ -43,6 +43,7 @@ typedef struct RowsPart
 	double		reltuples;
 	double		radius2;
 	uint32		count;
+	uint64		exact_bytes;	/* of its file of exact vectors */
 	bool		broken_hot_chain;
 } RowsPart;
 
@@ -312,7 +313,7 @@ scan_as_leader(VegoBuild *build, IndexInfo *info)
 									 sizeof(ItemPointerData));
 	}
 	if (build->shape.exact != VEGO_EXACT_OFF)
-		build->spool = vego_exact_spool_begin();
+		build->spool = vego_exact_spool_begin(NULL, NULL);
 	vego_build_progress(VEGO_SUBPHASE_SCAN, 0, 0);
 	vego_rowstore_init(&build->store, &build->coder, pool);
 	scan_heap(build, info, true);
@@ -320,11 +321,17 @@ scan_as_leader(VegoBuild *build, IndexInfo *info)
 	build->row_count = build->store.count;
 }
 
-/* What the file of a worker's rows is called. */
+/* What the file of a worker's rows is called, and that of its vectors. */
 static void
 file_name(int worker, char *name)
 {
 	snprintf(name, MAXPGPATH, "vego.%d", worker);
+}
+
+static void
+exact_file_name(int worker, char *name)
+{
+	snprintf(name, MAXPGPATH, "vego.exact.%d", worker);
 }
 
 void
@@ -342,9 +349,19 @@ vego_build_scan_part(VegoBuild *build)
 	vego_rowstore_init(&build->store, &build->coder, &notice->pool);
 	file_name(ParallelWorkerNumber, name);
 	vego_rowstore_set_file(&build->store, vego_team_files(build->team), name);
-	/* exact vectors go to a file of the leader's, who then scans alone */
-	if (build->shape.exact == VEGO_EXACT_OFF)
-		scan_heap(build, info, false);
+	if (build->shape.exact != VEGO_EXACT_OFF)
+	{
+		exact_file_name(ParallelWorkerNumber, name);
+		build->spool = vego_exact_spool_begin(vego_team_files(build->team),
+											  name);
+	}
+	scan_heap(build, info, false);
+	if (build->spool)
+	{
+		part->exact_bytes = vego_exact_spool_finish(build->spool);
+		vego_exact_spool_end(build->spool);
+		build->spool = NULL;
+	}
 	part->reltuples = build->reltuples;
 	part->radius2 = build->radius2;
 	part->count = build->store.count;
@@ -481,6 +498,24 @@ gather_files(VegoBuild *build)
 	}
 }
 
+/* The exact vectors that workers have put aside, behind the leader's. */
+static void
+gather_exact(VegoBuild *build)
+{
+	VegoTeam   *team = build->team;
+	Notice	   *notice = vego_team_notice(team);
+	char		name[MAXPGPATH];
+
+	if (build->spool == NULL)
+		return;
+	for (int i = 0; i < vego_team_size(team) - 1; i++)
+	{
+		exact_file_name(i, name);
+		vego_exact_spool_add_file(build->spool, vego_team_files(team), name,
+								  notice->parts[i].exact_bytes);
+	}
+}
+
 /* Counts become starts. */
 static void
 sum_counts(uint32 *counts, BlockNumber blocks)
@@ -604,7 +639,9 @@ vego_build_scan(VegoBuild *build, IndexInfo *info)
 	scan_as_leader(build, info);
 	if (!vego_team_works(build->team))
 		settle_rows(build);
-	else if (!gather_rows(build, info))
+	else if (gather_rows(build, info))
+		gather_exact(build);
+	else
 	{
 		/* nothing has been written yet, so let us begin again, alone */
 		vego_team_end(build->team);
@@ -613,6 +650,8 @@ vego_build_scan(VegoBuild *build, IndexInfo *info)
 		scan_as_leader(build, info);
 		settle_rows(build);
 	}
+	if (build->spool)
+		vego_exact_spool_finish(build->spool);
 	if (build->coder.metric == VEGO_INNER_PRODUCT)
 		build->coder.radius = sqrt(build->radius2);
 }

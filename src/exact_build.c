@@ -9,7 +9,6 @@
 #include "commands/tablespace.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
-#include "storage/buffile.h"
 #include "storage/bufmgr.h"
 #include "utils/memutils.h"
 #include "utils/tuplesort.h"
@@ -22,10 +21,18 @@
 #define SAMPLE_ROWS 2000
 #define SAMPLE_BYTES (4 * 1024 * 1024)
 
+/* Least memory of the sort, whatever else there is. */
+#define LEAST_SORT_MEMORY (1024 * 1024)
+
 struct VegoExactSpool
 {
-	BufFile    *file;
-	uint64		count;
+	MemoryContext context;
+	VegoStreams **files;		/* the one being written is the first */
+	int			file_count;
+
+	/* reading */
+	int			reading;
+	uint64		left;			/* bytes of that file */
 };
 
 /* In front of each vector in the file. */
@@ -59,13 +66,23 @@ typedef struct ExactBuild
 	BlockNumber first;			/* of these pages */
 } ExactBuild;
 
+static void
+add_file(VegoExactSpool *spool, VegoStreams *file)
+{
+	spool->files = spool->files == NULL ? palloc(sizeof(VegoStreams *)) :
+		repalloc(spool->files, (spool->file_count + 1) * sizeof(VegoStreams *));
+	spool->files[spool->file_count++] = file;
+}
+
 VegoExactSpool *
-vego_exact_spool_begin(void)
+vego_exact_spool_begin(SharedFileSet *set, const char *name)
 {
 	VegoExactSpool *spool = palloc0(sizeof(VegoExactSpool));
 
 	PrepareTempTablespaces();
-	spool->file = BufFileCreateTemp(false);
+	spool->context = CurrentMemoryContext;
+	add_file(spool, set ? vego_streams_new_shared(set, name) :
+			 vego_streams_new(1, BLCKSZ));
 	return spool;
 }
 
@@ -75,15 +92,33 @@ vego_exact_spool_add(VegoExactSpool *spool, ItemPointer tid,
 {
 	SpoolHead	head = {*tid, 0, value.length};
 
-	BufFileWrite(spool->file, &head, sizeof(head));
-	BufFileWrite(spool->file, (void *) value.bytes, value.length);
-	spool->count++;
+	vego_streams_append(spool->files[0], 0, &head, sizeof(head));
+	vego_streams_append(spool->files[0], 0, value.bytes, value.length);
+}
+
+uint64
+vego_exact_spool_finish(VegoExactSpool *spool)
+{
+	vego_streams_seal(spool->files[0]);
+	return vego_streams_length(spool->files[0], 0);
+}
+
+void
+vego_exact_spool_add_file(VegoExactSpool *spool, SharedFileSet *set,
+						  const char *name, uint64 bytes)
+{
+	MemoryContext old = MemoryContextSwitchTo(spool->context);
+
+	add_file(spool, vego_streams_open_shared(set, name, bytes));
+	MemoryContextSwitchTo(old);
 }
 
 void
 vego_exact_spool_end(VegoExactSpool *spool)
 {
-	BufFileClose(spool->file);
+	for (int i = 0; i < spool->file_count; i++)
+		vego_streams_free(spool->files[i]);
+	pfree(spool->files);
 	pfree(spool);
 }
 
@@ -93,22 +128,32 @@ vego_exact_expected_bytes(const VegoMeta *meta)
 	return meta->value_bytes + sizeof(VegoExactHead) + sizeof(ItemIdData);
 }
 
+/* Reading goes on from the front of a file. */
 static void
-rewind_spool(VegoExactSpool *spool)
+open_file(VegoExactSpool *spool, int file)
 {
-	if (BufFileSeek(spool->file, 0, 0, SEEK_SET) != 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not rewind a temporary file")));
+	spool->reading = file;
+	spool->left = vego_streams_length(spool->files[file], 0);
+	vego_streams_rewind(spool->files[file], 0);
 }
 
-static void
-read_spool(VegoExactSpool *spool, void *bytes, size_t count)
+/* The next vector, into bytes; false when there are no more. */
+static bool
+read_spool(VegoExactSpool *spool, SpoolHead *head, char *bytes)
 {
-	if (BufFileRead(spool->file, bytes, count) != count)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not read from a temporary file")));
+	VegoStreams *file;
+
+	while (spool->left == 0)
+	{
+		if (spool->reading + 1 == spool->file_count)
+			return false;
+		open_file(spool, spool->reading + 1);
+	}
+	file = spool->files[spool->reading];
+	vego_streams_read(file, head, sizeof(*head));
+	vego_streams_read(file, bytes, head->length);
+	spool->left -= sizeof(*head) + head->length;
+	return true;
 }
 
 static int
@@ -164,27 +209,24 @@ node_of(const ExactBuild *build, const ItemPointerData *tid)
 		VEGO_NO_NODE;
 }
 
-/* Dictionaries from the rows that were met first. */
+/*
+ * Dictionaries from the rows that were met first, which the leader has met alone
+ * (build_rows.c).
+ */
 static int
 train(ExactBuild *build, char *dictionaries)
 {
 	int			bytes = build->meta->value_bytes;
-	int			count = Min(build->spool->count,
-							Min(SAMPLE_ROWS, SAMPLE_BYTES / bytes));
-	char	   *samples = palloc((size_t) count * bytes + 1);
+	int			most = Min(SAMPLE_ROWS, SAMPLE_BYTES / bytes);
+	char	   *samples = palloc((size_t) most * bytes + 1);
 	int			found = 0;
 	int			length;
+	SpoolHead	head;
 
-	rewind_spool(build->spool);
-	for (int i = 0; i < count; i++)
-	{
-		SpoolHead	head;
-
-		read_spool(build->spool, &head, sizeof(head));
-		read_spool(build->spool, samples + (size_t) found * bytes,
-				   head.length);
+	open_file(build->spool, 0);
+	for (int i = 0; i < most &&
+		 read_spool(build->spool, &head, samples + (size_t) found * bytes); i++)
 		found += head.length == bytes;
-	}
 	length = vego_codec_train(build->meta->element_bytes, samples, found,
 							  bytes, dictionaries);
 	pfree(samples);
@@ -262,6 +304,16 @@ sorted_columns(void)
 	return columns;
 }
 
+/* What maintenance_work_mem leaves, in kilobytes. */
+static int
+sort_memory(const ExactBuild *build)
+{
+	Size		all = (Size) maintenance_work_mem * 1024;
+	Size		taken = build->node_count * sizeof(RowNode);
+
+	return (int) ((Max(all, taken + LEAST_SORT_MEMORY) - taken) / 1024);
+}
+
 /* Vectors in the order of their nodes. */
 static Tuplesortstate *
 sort_spool(ExactBuild *build, TupleDesc columns)
@@ -272,21 +324,18 @@ sort_spool(ExactBuild *build, TupleDesc columns)
 	bool		nulls_first = false;
 	Tuplesortstate *sort = tuplesort_begin_heap(columns, 1, &key, &operator,
 												&collation, &nulls_first,
-												maintenance_work_mem, NULL, 0);
+												sort_memory(build), NULL, 0);
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(columns, &TTSOpsVirtual);
 	bytea	   *vector = palloc(VARHDRSZ + build->meta->value_bytes);
 	uint64		found = 0;
+	SpoolHead	head;
 
-	rewind_spool(build->spool);
-	for (uint64 i = 0; i < build->spool->count; i++)
+	open_file(build->spool, 0);
+	while (read_spool(build->spool, &head, VARDATA(vector)))
 	{
-		SpoolHead	head;
-		VegoNodeId	id;
+		VegoNodeId	id = node_of(build, &head.tid);
 
 		CHECK_FOR_INTERRUPTS();
-		read_spool(build->spool, &head, sizeof(head));
-		read_spool(build->spool, VARDATA(vector), head.length);
-		id = node_of(build, &head.tid);
 		if (id == VEGO_NO_NODE)
 			continue;
 		found++;

@@ -206,8 +206,8 @@ publish(VegoTeam *team, int task)
  * Segments that hold no arrays go when there is need of a new one.  Their memory
  * is free when workers have let go of them as well.
  */
-static void
-drop_empty_segments(VegoTeam *team)
+void
+vego_team_trim(VegoTeam *team)
 {
 	bool		dropped = false;
 
@@ -236,7 +236,7 @@ add_segment(VegoTeam *team, Size bytes)
 {
 	int			i = 0;
 
-	drop_empty_segments(team);
+	vego_team_trim(team);
 	while (i < MOST_SEGMENTS && team->segments[i].dsm)
 		i++;
 	if (i == MOST_SEGMENTS)

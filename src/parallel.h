@@ -71,6 +71,9 @@ extern int	vego_team_planned_size(const VegoTeam *team);
 extern void *vego_team_allocate(VegoTeam *team, Size bytes);
 extern void vego_team_release(VegoTeam *team, void *array);
 
+/* Gives back shared memory that holds no arrays. */
+extern void vego_team_trim(VegoTeam *team);
+
 extern VegoReference vego_team_reference(const VegoTeam *team,
 										 const void *array);
 

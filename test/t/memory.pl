@@ -194,8 +194,10 @@ sub private_kilobytes
 	return $status =~ /^Anonymous:\s+(\d+) kB/m ? $1 : 0;
 }
 make_items($node, 'wide', 40_000, dims => 128);
-foreach my $megabytes (1, 8)
+foreach my $case ([ 1, '' ], [ 8, '' ], [ 8, 'WITH (exact = plain)' ],
+	[ 32, 'WITH (exact = plain)' ])
 {
+	my ($megabytes, $with) = @$case;
 	my $session = $node->background_psql('postgres');
 	my $pid = $session->query_safe('SELECT pg_backend_pid()');
 	my $before = private_kilobytes($pid);
@@ -204,10 +206,10 @@ foreach my $megabytes (1, 8)
 
 	$session->query_safe(
 		"SET maintenance_work_mem = '${megabytes}MB'; SELECT 1");
-	$session->query_until(qr/begun/, q{
-		\echo begun
-		CREATE INDEX wide_v ON wide USING vego_hnsw (v);
-		\echo finished
+	$session->query_until(qr/begun/, qq{
+		\\echo begun
+		CREATE INDEX wide_v ON wide USING vego_hnsw (v) $with;
+		\\echo finished
 		});
 	until ($session->{stdout} =~ /finished/)
 	{
@@ -218,12 +220,13 @@ foreach my $megabytes (1, 8)
 		$session->{run}->pump_nb;
 		sleep 0.005;
 	}
-	cmp_ok($samples, '>', 10, "$megabytes MB: there were $samples samples");
+	cmp_ok($samples, '>', 10,
+		"$megabytes MB $with: there were $samples samples");
 	cmp_ok($peak - $before, '<=', 1024 * ($megabytes * 1.05 + 8),
-		sprintf '%d MB: the build took %.1f', $megabytes,
+		sprintf '%d MB %s: the build took %.1f', $megabytes, $with,
 		($peak - $before) / 1024);
 	$session->quit;
-	index_is_clean($node, 'wide_v', "$megabytes MB");
+	index_is_clean($node, 'wide_v', "$megabytes MB $with");
 	$node->safe_psql('postgres', 'DROP INDEX wide_v');
 }
 

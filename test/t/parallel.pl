@@ -124,7 +124,8 @@ foreach my $case (
 	[ 'partial', 3, 'items', '(v vector_l2_ops) WHERE id % 3 > 0' ],
 	[ 'expression', 3, 'items', '((twice(v)::vector(128)) vector_l2_ops)' ],
 	[ 'expression of this process', '', 'items', '((twice_here(v)::vector(128)) vector_l2_ops)' ],
-	[ 'toasted', 3, 'wide', '(v vector_l2_ops)' ])
+	[ 'toasted', 3, 'wide', '(v vector_l2_ops)' ],
+	[ 'exact vectors', 3, 'wide', '(v vector_l2_ops) WITH (exact = zstd)' ])
 {
 	my ($name, $wanted, $table, $what) = @$case;
 	my ($processes) = build_with(2,
