@@ -88,7 +88,7 @@ static void
 prefetch_row(const VegoPartition *build, uint32 row)
 {
 	const uint8 *code = vego_row_code(&build->rows, row);
-	int			near_bytes = Min(build->rows.coder->code_bytes, 256);
+	int			near_bytes = Min(build->rows.coder->code_bytes, 1024);
 
 	for (int at = 0; at < near_bytes; at += 64)
 		__builtin_prefetch(code + at);
@@ -223,9 +223,16 @@ add_strangers(const VegoPartition *build, uint32 position, uint64 *keys,
 static void
 prefetch_forward(const VegoPartition *build, uint32 position)
 {
+	int			last = vego_partition_marks_a_place(build) - 1;
+
 	for (int j = 0; j < build->leaves_a_row; j++)
-		__builtin_prefetch(build->candidates +
-						   first_candidate(build, position, j));
+	{
+		const int32 *candidates = build->candidates +
+			first_candidate(build, position, j);
+
+		__builtin_prefetch(candidates);
+		__builtin_prefetch(candidates + last);
+	}
 }
 
 static void
