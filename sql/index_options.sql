@@ -70,7 +70,7 @@ SELECT faults('items_index');
 
 -- Settings.
 SELECT name, boot_val, min_val, max_val, enumvals, context, vartype
-FROM pg_settings WHERE name LIKE 'vego.%' ORDER BY name;
+FROM pg_settings WHERE name LIKE 'vego.%' AND name NOT LIKE 'vego.fail%' ORDER BY name;
 SELECT statement, refusal(statement) FROM unnest(ARRAY[
 	'SET vego.ef_search = 1', 'SET vego.ef_search = 10000', 'SET vego.ef_search = 0',
 	'SET vego.ef_search = 10001', 'SET vego.ef_search = wide',
