@@ -172,9 +172,10 @@ sub report
 }
 
 # Cancels a statement so many times, at any moment of the seconds that it takes.
+# If it came to its end, it may have to be undone before it can be said again.
 sub cancel_often
 {
-	my ($kind, $times, $statement, $least, $most) = @_;
+	my ($kind, $times, $statement, $least, $most, $undo) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	my $cancelled = 0;
 	my $locks = 0;
@@ -184,6 +185,7 @@ sub cancel_often
 		$cancelled += cancel_after($kind, $least + rand($most - $least), $statement,
 			$i % 4 == 0 ? 'timeout' : 'cancel');
 		$locks += locks_left();
+		$session->query_safe($undo) if $undo;
 	}
 	report($kind, $cancelled, $times);
 	is($locks, 0, "$kind: nothing stays locked");
@@ -237,7 +239,8 @@ foreach my $variant (
 	$session->query_safe($build . $options);
 	$whole = time() - $begun;
 	$session->query_safe('DROP INDEX many_v');
-	cancel_often($kind, $variants, $build . $options, 0.05 * $whole, 0.9 * $whole);
+	cancel_often($kind, $variants, $build . $options, 0.05 * $whole, 0.9 * $whole,
+		'DROP INDEX IF EXISTS many_v');
 	$session->query_safe('RESET maintenance_work_mem; RESET max_parallel_maintenance_workers;
 		ALTER TABLE many RESET (parallel_workers); DROP INDEX IF EXISTS many_v');
 	ok(poll_until(sub { $control->query_safe(q{
@@ -273,15 +276,19 @@ $session->query_safe(q{
 	INSERT INTO filled SELECT * FROM items WHERE id <= 1000});
 index_is_clean($node, 'filled_v', 'insert, truncated and filled');
 
-# Vacuum goes on where it was cancelled.
-$session->query_safe('DELETE FROM items WHERE id % 5 < 2');
+# Vacuum goes on where it was cancelled, so the next one has less to do.
+$session->query_safe('DELETE FROM items WHERE id % 5 = 0');
+$begun = time();
+$session->query_safe('VACUUM (INDEX_CLEANUP ON) items');
+$whole = time() - $begun;
+$session->query_safe('DELETE FROM items WHERE id % 5 = 1');
 $cancelled = 0;
 my $vacuums = 0;
 
 while ($cancelled < $rounds && $vacuums < 3 * $rounds)
 {
 	$vacuums++;
-	if (cancel_after('vacuum', 0.01 + rand(0.1) + 0.02 * ($vacuums % 10),
+	if (cancel_after('vacuum', $whole * (0.03 + rand 0.5),
 			'VACUUM (INDEX_CLEANUP ON) items',
 			$vacuums % 4 == 0 ? 'timeout' : 'cancel'))
 	{
