@@ -13,6 +13,9 @@
 /* A query value is step * (128 * high + low), |128 * high + low| <= this. */
 #define QUERY_TOP (127 * 128 + 63)
 
+/* What a code stands for is not scaled by more than this to fit its vector. */
+#define WIDEST_SCALE 1.5
+
 static inline bool
 is_sparse(const VegoCoder *coder)
 {
@@ -46,6 +49,35 @@ vego_coder_init(VegoCoder *coder, VegoMetric metric, int dims, int bits,
 	coder->block_dims = is_sparse(coder) ? VEGO_SPARSE_BLOCK_DIMS : dims;
 	coder->radius = radius;
 	coder->centre = centre;
+}
+
+/*
+ * The last byte of the step of a code of four bits is |e|^2, with x + e what the
+ * code of x stands for, by dimension and in units of step^2 / ERROR_UNITS.
+ * Rounding gives a quarter of step^2 at most.
+ */
+#define ERROR_UNITS 1020
+
+static float
+with_square_error(float step, double error)
+{
+	uint32		bits;
+
+	memcpy(&bits, &step, sizeof(bits));
+	bits &= ~(uint32) PG_UINT8_MAX;
+	bits |= (uint32) ceil(Min(Max(error * ERROR_UNITS, 0.0), PG_UINT8_MAX));
+	memcpy(&step, &bits, sizeof(step));
+	return step;
+}
+
+/* In units of step^2, by dimension. */
+static inline double
+square_error(const VegoFactors *factors)
+{
+	uint32		bits;
+
+	memcpy(&bits, &factors->step, sizeof(bits));
+	return (bits & PG_UINT8_MAX) * (1.0 / ERROR_UNITS);
 }
 
 /*
@@ -99,6 +131,52 @@ centre_values(const VegoCoder *coder, const float *x, float *out,
 	return true;
 }
 
+/* The square of what a code stands for. */
+static double
+decoded_square(int n, double lo, double step, int64 sum, int64 squares)
+{
+	double		square = n * lo * lo + 2.0 * lo * step * sum +
+		step * step * squares;
+
+	return Max(square, 0.0);
+}
+
+/*
+ * Makes the most of a code of four bits, whose errors are large.
+ *
+ * With x the vector and y = x + e what its code stands for, y is scaled so that
+ * x.y = x.x: then e is orthogonal to x, and does not make products with x, and
+ * with what is near x, larger or smaller.  And since errors differ between
+ * vectors by more than rounding alone tells (what is close to 0 in a vector with
+ * a few large elements is rounded to the same), |e|^2 is noted, in the last
+ * byte of the step, which that changes by less than a 30,000th.
+ */
+static void
+fit_factors(const VegoCoder *coder, const float *x, const uint8 *wide,
+			int64 sum, int64 squares, float *lo, float *step)
+{
+	int			n = coder->dims;
+	double		square = 0.0;
+	double		product = 0.0;
+	double		scale = 1.0;
+	double		error;
+
+	for (int i = 0; i < n; i++)
+	{
+		square += (double) x[i] * x[i];
+		product += x[i] * (*lo + (double) *step * wide[i]);
+	}
+	if (coder->metric != VEGO_L1 && product > 0.0)
+		scale = Min(Max(square / product, 1.0 / WIDEST_SCALE), WIDEST_SCALE);
+	if (fabs(*lo) * scale > FLT_MAX / 2 || *step * scale < FLT_MIN)
+		scale = 1.0;
+	*lo = (float) (*lo * scale);
+	*step = (float) (*step * scale);
+	error = decoded_square(n, *lo, *step, sum, squares) -
+		2.0 * product * scale + square;
+	*step = with_square_error(*step, error / (n * (double) *step * *step));
+}
+
 bool
 vego_encode_dense(const VegoCoder *coder, const float *x, float *scratch,
 				  VegoFactors *factors, uint8 *code)
@@ -107,9 +185,8 @@ vego_encode_dense(const VegoCoder *coder, const float *x, float *scratch,
 	int			top = coder->bits == 8 ? 255 : 15;
 	float		lo;
 	float		hi;
+	float		inverse_step;
 	double		range;
-	double		lo2;
-	double		norm2;
 	int64		sum;
 	int64		squares;
 
@@ -129,24 +206,22 @@ vego_encode_dense(const VegoCoder *coder, const float *x, float *scratch,
 	if (factors->step < FLT_MIN)
 		factors->step = 0.0f;
 
+	inverse_step = factors->step > 0.0f ? 1.0f / factors->step : 0.0f;
 	if (coder->bits == 8)
-		sum = vego_kernels->quantize(scratch, n, lo,
-									 factors->step > 0.0f ? 1.0f / factors->step : 0.0f,
-									 top, code, &squares);
+		sum = vego_kernels->quantize(scratch, n, lo, inverse_step, top, code,
+									 &squares);
 	else
 	{
-		/*
-		 * One byte a dimension first, over the scratch: byte i is written after
-		 * float i has been read, and lies at or before it.
-		 */
 		int			bytes = coder->code_bytes;
-		uint8	   *wide = (uint8 *) scratch;
+		uint8	   *wide = (uint8 *) (scratch + n);
 
-		sum = vego_kernels->quantize(scratch, n, lo,
-									 factors->step > 0.0f ? 1.0f / factors->step : 0.0f,
-									 top, wide, &squares);
+		sum = vego_kernels->quantize(scratch, n, lo, inverse_step, top, wide,
+									 &squares);
 		for (int j = 0; j < bytes; j++)
 			code[j] = wide[j] | (bytes + j < n ? wide[bytes + j] << 4 : 0);
+		if (factors->step > 0.0f)
+			fit_factors(coder, scratch, wide, sum, squares, &lo,
+						&factors->step);
 	}
 
 	if (range > FLT_MAX)
@@ -156,10 +231,8 @@ vego_encode_dense(const VegoCoder *coder, const float *x, float *scratch,
 	}
 	factors->lo = lo;
 	factors->mean = (float) (lo + (double) factors->step * sum / n);
-	lo2 = (double) lo * lo;
-	norm2 = n * lo2 + 2.0 * lo * factors->step * sum +
-		(double) factors->step * factors->step * squares;
-	factors->norm = (float) Min(sqrt(Max(norm2, 0.0)), FLT_MAX);
+	factors->norm = (float) Min(sqrt(decoded_square(n, lo, factors->step, sum,
+													squares)), FLT_MAX);
 	return true;
 }
 
@@ -205,7 +278,7 @@ Size
 vego_encode_scratch_bytes(const VegoCoder *coder)
 {
 	return is_sparse(coder) ? vego_sparse_scratch_bytes(coder) :
-		coder->dims * sizeof(float);
+		coder->dims * (sizeof(float) + sizeof(uint8));
 }
 
 static inline int
@@ -250,6 +323,8 @@ vego_code_error(const VegoCoder *coder, const VegoFactors *factors)
 {
 	if (is_sparse(coder))
 		return vego_sparse_error(factors);
+	if (coder->bits == 4)
+		return factors->step * sqrtf(12.0f * square_error(factors));
 	return coder->bits == 1 ? 0.0f : factors->step;
 }
 
@@ -434,6 +509,7 @@ vego_query_set(VegoQuery *query, const VegoContents *contents)
 
 	query->rank_metric = coder->metric == VEGO_COSINE ? VEGO_L2 : coder->metric;
 	query->lift = 0.0;
+	query->error_dims = coder->bits == 4 ? coder->dims : 0;
 	if (is_sparse(coder))
 		return vego_sparse_query(query, contents);
 	if (coder->bits != 1)
@@ -463,6 +539,7 @@ vego_query_set_code(VegoQuery *query, const VegoFactors *factors,
 	query->rank_metric = coder->metric == VEGO_L1 ||
 		coder->metric == VEGO_HAMMING ? coder->metric : VEGO_L2;
 	query->lift = vego_lift(coder, factors);
+	query->error_dims = 0;
 	set_code(query, factors, code);
 }
 
@@ -514,6 +591,9 @@ rank_of_dot(const VegoQuery *query, const VegoFactors *factors, double dot)
 
 	rank = query->norm * query->norm +
 		(double) factors->norm * factors->norm - 2.0 * dot;
+	if (query->error_dims > 0)
+		rank -= query->error_dims * square_error(factors) *
+			factors->step * factors->step;
 	if (coder->metric == VEGO_INNER_PRODUCT)
 	{
 		double		lift = vego_lift(coder, factors) - query->lift;
@@ -635,6 +715,9 @@ dense_bound(const VegoQuery *query, double rank, float step,
 	rest = rank - n * sigma * sigma
 		- deviations * (step * (double) step * query->square_spread +
 							  2.0 * query->norm * slip);
+	/* where |e|^2 is known it is not in the rank */
+	if (query->error_dims > 0)
+		rest += n * sigma * sigma;
 	/* and what fp32 factors lose of the squared norms */
 	rest -= query->norm * query->norm * FLT_EPSILON;
 	if (rest <= 0.0)
@@ -676,6 +759,7 @@ vego_query_bound(const VegoQuery *query, double rank, float error,
 {
 	if (query->coder->bits == 1)
 		return rank;
-	return is_sparse(query->coder) ? sparse_bound(query, rank, error, deviations) :
+	return is_sparse(query->coder) ?
+		sparse_bound(query, rank, error, deviations) :
 		dense_bound(query, rank, error, deviations);
 }

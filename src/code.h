@@ -52,7 +52,8 @@ typedef struct VegoContents
 typedef struct VegoFactors
 {
 	float		lo;				/* decoded x_i = lo + step * c_i ... */
-	float		step;			/* ... after centring */
+	float		step;			/* ... after centring; with 4 bits, its last
+								 * byte tells the code's error (code.c) */
 	float		mean;			/* of the decoded x_i */
 	float		norm;			/* of the decoded x */
 } VegoFactors;
@@ -117,8 +118,9 @@ extern void vego_decode(const VegoCoder *coder, const VegoFactors *factors,
 						const uint8 *code, float *x);
 
 /*
- * How coarse a code is, for vego_query_bound: the step of a dense one, 0 for
- * bits, and if sparse the deviation of its product with a vector of norm 1.
+ * How coarse a code is, for vego_query_bound: the step of a dense one, or what
+ * it would be if errors were those of rounding, 0 for bits, and if sparse the
+ * deviation of its product with a vector of norm 1.
  */
 extern float vego_code_error(const VegoCoder *coder,
 							 const VegoFactors *factors);
@@ -192,6 +194,8 @@ typedef struct VegoQuery
 	double		norm;			/* of the values */
 	double		lift;			/* of the node it stands for, see metric.h */
 	double		square_spread;	/* of a code's squared error, see the bound */
+	int			error_dims;		/* of codes whose squared errors are known, and
+								 * no part of the rank; or 0 */
 	VegoMetric	rank_metric;	/* of the ranks: that of the index, but L2 for
 								 * a node under inner product and for cosine */
 } VegoQuery;

@@ -48,21 +48,16 @@ vego_heap_push(VegoHeap *heap, double key, uint64 value)
 	heap->count++;
 }
 
-/* Makes room for so many more. */
-static inline void
+/*
+ * Makes room for so many more and returns where it is.  Items written there
+ * one after another are pushed when the count is raised.
+ */
+static inline VegoHeapItem *
 vego_heap_reserve(VegoHeap *heap, int64 more)
 {
 	while (heap->count + more > heap->room)
 		vego_heap_grow(heap);
-}
-
-/* Pushes, if wanted, without a branch on that; there must be room. */
-static inline void
-vego_heap_push_if(VegoHeap *heap, bool wanted, double key, uint64 value)
-{
-	heap->items[heap->count].key = key;
-	heap->items[heap->count].value = value;
-	heap->count += wanted;
+	return &heap->items[heap->count];
 }
 
 /* Takes out the item with the smallest key; the heap must not be empty. */

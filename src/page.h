@@ -25,7 +25,7 @@
 #include "vego.h"
 
 /* Of the format of pages; a library refuses all others. */
-#define VEGO_FORMAT_VERSION 3
+#define VEGO_FORMAT_VERSION 4
 #define VEGO_META_MAGIC 0x7E604E57
 
 /* Special area of every page; the last two bytes tell whose page it is. */

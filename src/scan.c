@@ -42,6 +42,9 @@
  */
 #define LOOK_AHEAD 2
 
+/* And not more than so many times that, or ef_search if that is more. */
+#define MOST_AHEAD 2
+
 typedef struct VegoScan
 {
 	MemoryContext context;		/* of everything here */
@@ -75,6 +78,7 @@ typedef struct VegoScan
 	float		largest_error;	/* of the codes seen */
 	double		last_distance;
 	double		distance_before;	/* that, before the last row */
+	uint64		ef_search;
 	uint64		returned;
 
 	/* unordered scans go block by block */
@@ -258,8 +262,8 @@ start_scan(IndexScanDesc desc, VegoScan *scan)
 	scan->unordered = !set_query(desc, scan);
 	if (!scan->unordered)
 	{
-		vego_search_start(&scan->search, 0,
-						  vego_options_ef_search(desc->indexRelation));
+		scan->ef_search = vego_options_ef_search(desc->indexRelation);
+		vego_search_start(&scan->search, 0, scan->ef_search);
 		vego_search_run(&scan->search);
 	}
 	else if (scan->block_slots == NULL)
@@ -446,6 +450,11 @@ search_on(VegoScan *scan)
 		return;
 	}
 
+	if (scan->search.all_met)
+	{
+		scan->exhausted = true;
+		return;
+	}
 	old = MemoryContextSwitchTo(scan->context);
 	slots = palloc((size_t) scan->nodes->geometry.per_page *
 				   vego_nodes_slot_bytes(scan->nodes));
@@ -460,21 +469,29 @@ search_on(VegoScan *scan)
 /*
  * Is no node that has not been expanded expected to be nearer than this?  One
  * that is nearer all the same comes too late, as does one that the search has
- * not met: that is a matter of recall, and of ef_search.  With a margin as that
- * of candidates, searches in an index of 4 bits would go on for long.
+ * not met: that is a matter of recall, and of ef_search.  So the frontier makes
+ * a search go on, but not for long: among many ranks that are estimates the
+ * nearest are those estimated too near, and at 4 bits some always are.  Where
+ * all nodes have been met they are few, and nothing need be missed.
  */
 static bool
 searched_up_to(VegoScan *scan, double distance)
 {
+	uint64		wanted = LOOK_AHEAD * (scan->returned + 1);
 	double		rank;
 
 	if (scan->exhausted)
 		return true;
-	if (scan->search.found_count < LOOK_AHEAD * (scan->returned + 1))
+	if (scan->search.found_count < wanted ||
+		(scan->rows.count == 0 && scan->candidates.count == 0))
 		return false;
+	if (!scan->search.all_met &&
+		scan->search.found_count >= MOST_AHEAD * Max(wanted, scan->ef_search))
+		return true;
 	rank = vego_search_frontier(&scan->search);
 	return rank < DBL_MAX &&
-		vego_query_bound(&scan->query, rank, scan->largest_error, 0.0) >=
+		vego_query_bound(&scan->query, rank, scan->largest_error,
+						 scan->search.all_met ? VEGO_BOUND_DEVIATIONS : 0.0) >=
 		distance;
 }
 

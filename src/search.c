@@ -127,18 +127,21 @@ offer_hits(VegoSearch *search, const VegoNodeId *ids, const double *ranks,
 {
 	double		limit = search->count < search->width ? DBL_MAX :
 		search->pool[search->count - 1].rank;
+	VegoHeapItem *waiting = vego_heap_reserve(&search->spill, count);
 	uint8		near[UINT8_MAX + 1];
 	int			near_count = 0;
 
-	vego_heap_reserve(&search->spill, count);
 	for (int i = 0; i < count; i++)
 	{
 		bool		is_near = ranks[i] < limit;
 
 		near[near_count] = i;
 		near_count += is_near;
-		vego_heap_push_if(&search->spill, !is_near, ranks[i], ids[i]);
+		waiting->key = ranks[i];
+		waiting->value = ids[i];
+		waiting += !is_near;
 	}
+	search->spill.count = waiting - search->spill.items;
 	for (int i = 0; i < near_count; i++)
 		insert_hit(search, ids[near[i]], ranks[near[i]]);
 }
@@ -315,8 +318,6 @@ meet_all(VegoSearch *search)
 												  search->level, ids, ranks);
 
 		CHECK_FOR_INTERRUPTS();
-		for (int i = 0; i < count; i++)
-			vego_visited_add(search->visited, ids[i]);
 		offer_hits(search, ids, ranks, count);
 	}
 	search->all_met = true;
