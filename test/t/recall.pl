@@ -85,7 +85,7 @@ foreach my $case (
 # Compares the index with a fresh one on the same rows, which it becomes.
 sub as_good_as_fresh
 {
-	my ($name) = @_;
+	my ($name, $below) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 
 	index_is_clean($node, 'items_v', $name);
@@ -99,7 +99,7 @@ sub as_good_as_fresh
 	my $fresh_bytes = $node->safe_psql('postgres',
 		q{SELECT pg_relation_size('items_v')});
 
-	recalls_at_least($name, \@found, \@fresh, $tolerance);
+	recalls_at_least($name, \@found, \@fresh, $below // $tolerance);
 	index_is_clean($node, 'items_v', "$name, fresh");
 	return $bytes / $fresh_bytes;
 }
@@ -149,7 +149,10 @@ foreach my $generation (1 .. $generations)
 			FROM generate_series($first, $first + $deleted - 1) i});
 	index_is_clean($node, 'items_v', "generation $generation, refilled");
 }
-my $growth = as_good_as_fresh("$generations generations");
+
+# all rows have come by inserts now, among rows of which some had gone
+my $growth = as_good_as_fresh("$generations generations", 0.015);
+
 
 diag(sprintf 'size after %d generations: %.3f of a fresh index', $generations, $growth);
 cmp_ok($growth, '<=', 1.25, "$generations generations: the index has not grown");
