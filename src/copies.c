@@ -76,7 +76,7 @@ vego_copies_search(VegoSearch *search, const VegoQuery *query,
 	search->query = query;
 	search->found = vego_copies_keep;
 	search->found_arg = &copies;
-	vego_search_start(search, level, width);
+	vego_search_start(search, level, width, false);
 	do
 		vego_search_run(search);
 	while (copies.count == 0 && vego_search_widen(search));

@@ -65,9 +65,12 @@ extern void vego_search_init(VegoSearch *search, VegoNodes *nodes,
 
 /*
  * Goes from the entry (as last refreshed) down to the level, and makes ready
- * to search there.  Nothing happens in an empty index.
+ * to search there.  Nothing happens in an empty index.  A small index may be met
+ * whole, with what no link leads to yet, or not any more; an insert must not
+ * hang a node from that.
  */
-extern void vego_search_start(VegoSearch *search, int level, int width);
+extern void vego_search_start(VegoSearch *search, int level, int width,
+							  bool may_meet_all);
 
 /* Makes ready to search a level from one of its nodes. */
 extern void vego_search_start_at(VegoSearch *search, int level, int width,

@@ -263,7 +263,7 @@ start_scan(IndexScanDesc desc, VegoScan *scan)
 	if (!scan->unordered)
 	{
 		scan->ef_search = vego_options_ef_search(desc->indexRelation);
-		vego_search_start(&scan->search, 0, scan->ef_search);
+		vego_search_start(&scan->search, 0, scan->ef_search, true);
 		vego_search_run(&scan->search);
 	}
 	else if (scan->block_slots == NULL)

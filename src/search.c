@@ -374,7 +374,7 @@ meet_signposts(VegoSearch *search)
 }
 
 void
-vego_search_start(VegoSearch *search, int level, int width)
+vego_search_start(VegoSearch *search, int level, int width, bool may_meet_all)
 {
 	Descent		descent;
 
@@ -383,7 +383,7 @@ vego_search_start(VegoSearch *search, int level, int width)
 	vego_nodes_counters(search->nodes)->searches++;
 	if (search->nodes->meta.entry == VEGO_NO_NODE)
 		return;
-	if (is_small(search, width))
+	if (may_meet_all && is_small(search, width))
 	{
 		meet_all(search);
 		return;
