@@ -70,13 +70,13 @@ vego_type_check_element(const VegoType *type, float value, Node *soft)
 }
 
 void
-vego_type_check_same_dims(const VegoType *type, int dims, int other_dims)
+vego_type_report_dims(const VegoType *type, int dims, int other_dims)
 {
-	if (unlikely(dims != other_dims))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("different %s dimensions %d and %d",
-						type->name, dims, other_dims)));
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_EXCEPTION),
+			 errmsg("different %s dimensions %d and %d",
+					type->name, dims, other_dims)));
+	pg_unreachable();
 }
 
 bool

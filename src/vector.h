@@ -167,8 +167,15 @@ extern bool vego_type_check_element(const VegoType *type, float value,
 									Node *soft);
 
 /* Raises an error (22000) unless both values have equally many dimensions. */
-extern void vego_type_check_same_dims(const VegoType *type, int dims,
-									  int other_dims);
+extern void vego_type_report_dims(const VegoType *type, int dims,
+								  int other_dims) pg_attribute_noreturn();
+
+static inline void
+vego_type_check_same_dims(const VegoType *type, int dims, int other_dims)
+{
+	if (unlikely(dims != other_dims))
+		vego_type_report_dims(type, dims, other_dims);
+}
 
 /* Errors (22003): a number as it was given, and one that was computed. */
 extern bool vego_type_out_of_range(const VegoType *type, const char *number,
@@ -238,23 +245,9 @@ extern VegoElements vego_elements_of_array(const VegoType *type,
 										   ArrayType *array);
 
 /*
- * The distances of the SQL operators, in the arithmetic of the SQL operators,
- * between arrays of n finite floats.  Sums are taken in single precision and
- * again in double precision where single precision overflows or underflows,
- * so that the result is finite and keeps its precision for all finite input.
- * None raises an error or allocates.
- *
- *	 vego_vector_l2				<->	 |a - b|
- *	 vego_vector_negative_ip	<#>	 -(a.b)
- *	 vego_vector_cosine			<=>	 1 - cos(a, b), 0 .. 2; NaN when a or b is 0
- *	 vego_vector_l1				<+>	 sum of |a[i] - b[i]|
+ * The cosine distance of vectors with these products, in range: 0 .. 2, or NaN
+ * when one of the vectors is 0.
  */
-extern double vego_vector_l2(const float *a, const float *b, int n);
-extern double vego_vector_negative_ip(const float *a, const float *b, int n);
-extern double vego_vector_cosine(const float *a, const float *b, int n);
-extern double vego_vector_l1(const float *a, const float *b, int n);
-
-/* The cosine distance of vectors with these products, in range. */
 extern double vego_cosine_distance(double ab, double aa, double bb);
 
 /* The Euclidean norm, summed in double precision. */

@@ -230,6 +230,14 @@ extern const VegoKernels vego_kernels_neon;
 extern const VegoKernels *vego_kernels;
 
 /*
+ * The same for single calls with much other work between them, like those of an
+ * SQL function for each row of a table.  Registers of 512 bits gain nothing
+ * there, and that other work was seen to take longer beside them.  So avx2
+ * takes the place of avx512.
+ */
+extern const VegoKernels *vego_kernels_apart;
+
+/*
  * The table of that name ("auto": the best one), or NULL when this CPU or
  * build does not have it.
  */

@@ -13,6 +13,7 @@
 #include "simd/kernels.h"
 
 const VegoKernels *vego_kernels = &vego_kernels_scalar;
+const VegoKernels *vego_kernels_apart = &vego_kernels_scalar;
 
 #if defined(__x86_64__)
 
@@ -94,6 +95,11 @@ vego_kernels_choose(const char *name)
 	if (kernels == NULL)
 		return false;
 	vego_kernels = kernels;
+	vego_kernels_apart = kernels;
+#if defined(__x86_64__)
+	if (kernels == &vego_kernels_avx512)
+		vego_kernels_apart = &vego_kernels_avx2;
+#endif
 	return true;
 }
 
