@@ -169,7 +169,7 @@ typedef struct Pair
  * Asks for the first cache lines of a value, behind its header's, before any of
  * it is read; the others come by themselves.  In a table, what a kernel loads at
  * once often lies across two lines, and loads that wait for two hold up those
- * behind them: without this, a scan takes 5 to 10 % longer.  Where a value is
+ * behind them: without this, a scan takes about a tenth longer.  Where a value is
  * shorter, or elsewhere, nothing is lost: what is asked for need not be there.
  */
 #define CACHE_LINE 64
