@@ -67,7 +67,7 @@ run_parts()
 with_sanitizers()
 {
 	local begin=$WORKSPACE/begin.so
-	local -x LD_PRELOAD ASAN_OPTIONS UBSAN_OPTIONS
+	local -x LD_PRELOAD ASAN_OPTIONS
 
 	as_user gcc -x c -shared -fPIC -Wl,-z,initfirst -o "$begin" - <<-'END'
 		#include <stdlib.h>
@@ -77,7 +77,6 @@ with_sanitizers()
 	END
 	ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0
 	ASAN_OPTIONS+=:abort_on_error=1:log_path=$sanitizer_reports
-	UBSAN_OPTIONS=print_stacktrace=1:log_path=$sanitizer_reports
 	LD_PRELOAD=$(gcc -print-file-name=libasan.so):$begin
 	if as_user timeout -k 1 60 "$BINDIR/initdb" --no-sync -A trust \
 		-D "$WORKSPACE/data" >"$WORKSPACE/initdb.log" 2>&1
@@ -88,6 +87,14 @@ with_sanitizers()
 		fails "sanitized: initdb does not end well"
 		cat "$WORKSPACE/initdb.log"
 	fi
+}
+
+# AddressSanitizer writes its reports to a file, the other one to the log of the
+# server that it ends.
+keep_reports()
+{
+	grep -rhA 10 'runtime error: ' "$@" >"$WORKSPACE/found.log" || return 0
+	cat "$WORKSPACE/found.log" >>"$sanitizer_reports.undefined"
 }
 
 sanitized_parts()
@@ -116,6 +123,7 @@ run_sanitized()
 		return
 	fi
 	with_sanitizers sanitized_parts
+	keep_reports "$WORKSPACE"/{kernels,server}.log 2>/dev/null
 	if compgen -G "$sanitizer_reports.*" >/dev/null
 	then
 		fails "sanitized: there are reports"
