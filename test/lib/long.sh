@@ -21,7 +21,7 @@ repeat_isolation()
 # Builds anew with these options of the compiler, and without bitcode.
 build_with()
 {
-	as_user make -s -C "$SOURCES" clean PG_CONFIG="$PG_CONFIG"
+	as_user make -s -C "$SOURCES" clean PG_CONFIG="$PG_CONFIG" $MAKE_OPTIONS
 	usual_options=$MAKE_OPTIONS
 	export COPT="$*"
 	MAKE_OPTIONS="with_llvm=no VEGO_FAILURE_POINTS=1"
@@ -31,7 +31,7 @@ build_with()
 # And as everything else is built.
 build_again()
 {
-	as_user make -s -C "$SOURCES" clean PG_CONFIG="$PG_CONFIG"
+	as_user make -s -C "$SOURCES" clean PG_CONFIG="$PG_CONFIG" $MAKE_OPTIONS
 	unset COPT
 	MAKE_OPTIONS=$usual_options
 	build_and_install
