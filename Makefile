@@ -70,6 +70,7 @@ OBJS = \
 	src/partition_order.o \
 	src/partition_places.o \
 	src/plan.o \
+	src/recall.o \
 	src/repair.o \
 	src/rowstore.o \
 	src/scan.o \

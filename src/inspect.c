@@ -17,6 +17,7 @@
 #include "storage/bufmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 #include "am.h"
 #include "exact.h"
@@ -82,6 +83,43 @@ vego_inspection_close(VegoInspection inspection)
 {
 	index_close(inspection.index, AccessShareLock);
 	table_close(inspection.heap, AccessShareLock);
+}
+
+VegoOwner
+vego_inspection_become_owner(VegoInspection inspection)
+{
+	VegoOwner	owner;
+
+	GetUserIdAndSecContext(&owner.user, &owner.security);
+	SetUserIdAndSecContext(inspection.heap->rd_rel->relowner,
+						   owner.security | SECURITY_RESTRICTED_OPERATION);
+	owner.settings = NewGUCNestLevel();
+	set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+					  PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return owner;
+}
+
+void
+vego_inspection_leave_owner(VegoOwner owner)
+{
+	AtEOXact_GUC(false, owner.settings);
+	SetUserIdAndSecContext(owner.user, owner.security);
+}
+
+void
+vego_inspection_scan(VegoInspection inspection, Snapshot snapshot,
+					 IndexBuildCallback callback, void *arg)
+{
+	IndexInfo  *info = BuildIndexInfo(inspection.index);
+
+	/* a concurrent build's second half: an MVCC snapshot, no uniqueness */
+	info->ii_Concurrent = true;
+	info->ii_Unique = false;
+	info->ii_ExclusionOps = NULL;
+	table_index_build_scan(inspection.heap, inspection.index, info, true,
+						   false, callback, arg,
+						   table_beginscan_strat(inspection.heap, snapshot, 0,
+												 NULL, true, true));
 }
 
 /* What one sweep over the slots counts. */
