@@ -40,6 +40,7 @@ OBJS = \
 	src/cost.o \
 	src/cost_distance.o \
 	src/distance.o \
+	src/estimate.o \
 	src/exact.o \
 	src/exact_build.o \
 	src/exact_code.o \
@@ -129,6 +130,8 @@ REGRESS = \
 	index_types \
 	index_sparse \
 	check \
+	recall \
+	estimate \
 	stats
 REGRESS_OPTS = --load-extension=vego
 

@@ -1848,6 +1848,23 @@ COMMENT ON FUNCTION vego_recall(pg_catalog.regclass, pg_catalog.int4, pg_catalog
 REVOKE EXECUTE ON FUNCTION vego_recall(pg_catalog.regclass, pg_catalog.int4, pg_catalog.int4, pg_catalog.int4)
 	FROM PUBLIC;
 
+CREATE FUNCTION vego_estimate(
+	"rows" pg_catalog.int8,
+	dimensions pg_catalog.int4,
+	type pg_catalog.text DEFAULT 'vector',
+	bits pg_catalog.int4 DEFAULT NULL,
+	m pg_catalog.int4 DEFAULT NULL,
+	ef_construction pg_catalog.int4 DEFAULT NULL,
+	exact pg_catalog.text DEFAULT 'off',
+	processes pg_catalog.int4 DEFAULT 3,
+	OUT index_bytes pg_catalog.int8,
+	OUT build_memory pg_catalog.int8)
+	RETURNS pg_catalog.record
+	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 1000
+	AS 'MODULE_PATHNAME', 'vego_estimate';
+COMMENT ON FUNCTION vego_estimate(pg_catalog.int8, pg_catalog.int4, pg_catalog.text, pg_catalog.int4, pg_catalog.int4, pg_catalog.int4, pg_catalog.text, pg_catalog.int4) IS
+	'bytes of a vego_hnsw index that is to be built, and of maintenance_work_mem to build it in memory';
+
 CREATE FUNCTION vego_stats(
 	index pg_catalog.regclass,
 	OUT nodes pg_catalog.int8,

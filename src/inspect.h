@@ -42,10 +42,14 @@ extern void vego_inspection_leave_owner(VegoOwner owner);
 
 /*
  * The rows that the snapshot sees and the index should have, in one pass over
- * the table, with the TIDs that an index build would see: those of the roots
- * of HOT chains.
+ * the table from its first block, with the TIDs that an index build would see:
+ * those of the roots of HOT chains.
  */
 extern void vego_inspection_scan(VegoInspection inspection, Snapshot snapshot,
 								 IndexBuildCallback callback, void *arg);
+
+/* A function's argument, if it is between its limits; an error if it is not. */
+extern int64 vego_argument(const char *name, bool isnull, int64 value,
+						   int64 least, int64 most);
 
 #endif							/* VEGO_INSPECT_H */

@@ -3,8 +3,9 @@
  *	  How many of the nearest rows does an index find?
  *
  * Rows of the table are the queries.  One pass over the table chooses them, a
- * second has the distance of each row to all of them and keeps the least few
- * of each; then the index is asked.  All see the same snapshot.
+ * second has the distances of all rows to all of them and keeps the least few
+ * of each; then the index is asked, by scans like any other.  All see the same
+ * snapshot.
  */
 #include "postgres.h"
 
@@ -17,7 +18,6 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "utils/datum.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -35,26 +35,29 @@
 /* Of the hash that chooses queries; any number. */
 #define CHOICE_SEED 7
 
-typedef struct Sample
+typedef struct RecallQuery
 {
 	Datum		value;			/* detoasted, in memory of its own */
 	VegoHeap	nearest;		/* distances, negative: the farthest first */
-} Sample;
+} RecallQuery;
 
 typedef struct Recall
 {
 	VegoInspection inspection;
+	int			wanted;			/* queries */
+	int			k;
+	int			ef;				/* 0: the index's own, or the session's */
+
 	Snapshot	snapshot;
 	FmgrInfo   *distance;
 	Oid			collation;
 	MemoryContext context;		/* of the queries */
-	MemoryContext row_context;	/* of one row, or one search */
-	int			k;
-	int			ef;				/* 0: the index's own, or the session's */
-	int			wanted;
-	int			count;
+	MemoryContext row_context;	/* of one row */
+
+	void		(*step) (struct Recall *recall, Datum value);
 	uint64		rows;			/* seen that could be queries */
-	Sample	   *samples;
+	int			count;
+	RecallQuery	   *queries;
 	uint64		true_rows;
 	uint64		found_rows;
 } Recall;
@@ -64,6 +67,34 @@ distance_between(Recall *recall, Datum value, Datum query)
 {
 	return DatumGetFloat8(FunctionCall2Coll(recall->distance,
 											recall->collation, value, query));
+}
+
+/* ----------------------------------------------------------------
+ *		Passes over the table
+ * ----------------------------------------------------------------
+ */
+
+static void
+see_row(Relation index, ItemPointer tid, Datum *values, bool *isnull,
+		bool tuple_is_alive, void *arg)
+{
+	Recall	   *recall = arg;
+	MemoryContext old;
+
+	if (isnull[0])
+		return;
+	old = MemoryContextSwitchTo(recall->row_context);
+	recall->step(recall, PointerGetDatum(PG_DETOAST_DATUM(values[0])));
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(recall->row_context);
+}
+
+static void
+scan_table(Recall *recall, void (*step) (Recall *recall, Datum value))
+{
+	recall->step = step;
+	vego_inspection_scan(recall->inspection, recall->snapshot, see_row,
+						 recall);
 }
 
 /*
@@ -85,32 +116,22 @@ choose_place(Recall *recall)
 }
 
 static void
-choose_row(Relation index, ItemPointer tid, Datum *values, bool *isnull,
-		   bool tuple_is_alive, void *arg)
+choose_query(Recall *recall, Datum value)
 {
-	Recall	   *recall = arg;
-	MemoryContext old;
-	Datum		value;
+	RecallQuery	   *query;
 	int			place;
 
-	if (isnull[0])
+	/* zero under cosine has no distance to itself, and is not in the index */
+	if (isnan(distance_between(recall, value, value)))
 		return;
-	old = MemoryContextSwitchTo(recall->row_context);
-	value = PointerGetDatum(PG_DETOAST_DATUM(values[0]));
-
-	/* zero under cosine is no distance from itself, and not in the index */
-	if (!isnan(distance_between(recall, value, value)) &&
-		(place = choose_place(recall)) >= 0)
-	{
-		Sample	   *sample = &recall->samples[place];
-
-		if (DatumGetPointer(sample->value) != NULL)
-			pfree(DatumGetPointer(sample->value));
-		MemoryContextSwitchTo(recall->context);
-		sample->value = datumCopy(value, false, -1);
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(recall->row_context);
+	place = choose_place(recall);
+	if (place < 0)
+		return;
+	query = &recall->queries[place];
+	if (DatumGetPointer(query->value) != NULL)
+		pfree(DatumGetPointer(query->value));
+	MemoryContextSwitchTo(recall->context);
+	query->value = datumCopy(value, false, -1);
 }
 
 static void
@@ -126,119 +147,107 @@ offer_distance(VegoHeap *nearest, int k, double distance)
 }
 
 static void
-compare_row(Relation index, ItemPointer tid, Datum *values, bool *isnull,
-			bool tuple_is_alive, void *arg)
+compare_with_queries(Recall *recall, Datum value)
 {
-	Recall	   *recall = arg;
-	MemoryContext old;
-	Datum		value;
-
-	if (isnull[0])
-		return;
-	old = MemoryContextSwitchTo(recall->row_context);
-	value = PointerGetDatum(PG_DETOAST_DATUM(values[0]));
 	for (int i = 0; i < recall->count; i++)
 	{
-		Sample	   *sample = &recall->samples[i];
-		double		distance = distance_between(recall, value, sample->value);
+		RecallQuery	   *query = &recall->queries[i];
+		double		distance = distance_between(recall, value, query->value);
 
 		CHECK_FOR_INTERRUPTS();
 		if (!isnan(distance))
-			offer_distance(&sample->nearest, recall->k, distance);
+			offer_distance(&query->nearest, recall->k, distance);
 	}
-	MemoryContextSwitchTo(old);
-	MemoryContextReset(recall->row_context);
 }
 
-/* Counts the rows found that are no farther than the farthest of the true. */
-static void
-search_sample(Recall *recall, IndexScanDesc scan, Sample *sample,
-			  IndexInfo *info, EState *estate, TupleTableSlot *slot)
+/* ----------------------------------------------------------------
+ *		Scans of the index
+ * ----------------------------------------------------------------
+ */
+
+/* The scan's next row, as the executor would get it. */
+typedef struct Found
 {
-	double		farthest = -vego_heap_top(&sample->nearest);
+	IndexScanDesc scan;
+	IndexInfo  *info;
+	EState	   *estate;
+	TupleTableSlot *slot;
+} Found;
+
+/* The distance of the row in the slot, which a query has just found. */
+static double
+found_distance(Recall *recall, Found *found, const RecallQuery *query)
+{
+	MemoryContext old = MemoryContextSwitchTo(recall->row_context);
+	Datum		values[INDEX_MAX_KEYS];
+	bool		isnull[INDEX_MAX_KEYS];
+	double		distance = INFINITY;
+
+	FormIndexDatum(found->info, found->slot, found->estate, values, isnull);
+	if (!isnull[0])
+		distance = distance_between(recall, values[0], query->value);
+	MemoryContextSwitchTo(old);
+	ResetPerTupleExprContext(found->estate);
+	MemoryContextReset(recall->row_context);
+	return distance;
+}
+
+/* Counts the rows found that are not farther than the farthest of the true. */
+static void
+search_index(Recall *recall, Found *found, RecallQuery *query)
+{
+	double		farthest = -vego_heap_top(&query->nearest);
 	ScanKeyData key;
 
 	ScanKeyEntryInitialize(&key, SK_ORDER_BY, 1, 1, InvalidOid,
 						   recall->collation, recall->distance->fn_oid,
-						   sample->value);
-	index_rescan(scan, NULL, 0, &key, 1);
-	vego_scan_set_ef(scan, recall->ef);
-	recall->true_rows += sample->nearest.count;
-	for (int64 i = 0; i < sample->nearest.count; i++)
+						   query->value);
+	index_rescan(found->scan, NULL, 0, &key, 1);
+	vego_scan_set_ef(found->scan, recall->ef);
+	recall->true_rows += query->nearest.count;
+	for (int64 i = 0; i < query->nearest.count; i++)
 	{
-		Datum		values[INDEX_MAX_KEYS];
-		bool		isnull[INDEX_MAX_KEYS];
-		MemoryContext old;
-
 		CHECK_FOR_INTERRUPTS();
-		if (!index_getnext_slot(scan, ForwardScanDirection, slot))
+		if (!index_getnext_slot(found->scan, ForwardScanDirection,
+								found->slot))
 			break;
-		old = MemoryContextSwitchTo(recall->row_context);
-		FormIndexDatum(info, slot, estate, values, isnull);
-		if (!isnull[0] &&
-			distance_between(recall, values[0], sample->value) <= farthest)
+		if (found_distance(recall, found, query) <= farthest)
 			recall->found_rows++;
-		MemoryContextSwitchTo(old);
-		ResetPerTupleExprContext(estate);
-		MemoryContextReset(recall->row_context);
 	}
 }
 
 static void
-search_samples(Recall *recall)
+search_for_all(Recall *recall)
 {
 	VegoInspection inspection = recall->inspection;
-	IndexInfo  *info = BuildIndexInfo(inspection.index);
-	EState	   *estate = CreateExecutorState();
-	TupleTableSlot *slot = table_slot_create(inspection.heap, NULL);
-	IndexScanDesc scan = vego_compat_begin_ordered(inspection.heap,
-												   inspection.index,
-												   recall->snapshot);
+	Found		found;
 
-	GetPerTupleExprContext(estate)->ecxt_scantuple = slot;
+	found.info = BuildIndexInfo(inspection.index);
+	found.estate = CreateExecutorState();
+	found.slot = table_slot_create(inspection.heap, NULL);
+	found.scan = vego_compat_begin_ordered(inspection.heap, inspection.index,
+										   recall->snapshot);
+	GetPerTupleExprContext(found.estate)->ecxt_scantuple = found.slot;
 	for (int i = 0; i < recall->count; i++)
-		search_sample(recall, scan, &recall->samples[i], info, estate, slot);
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	FreeExecutorState(estate);
+		search_index(recall, &found, &recall->queries[i]);
+	index_endscan(found.scan);
+	ExecDropSingleTupleTableSlot(found.slot);
+	FreeExecutorState(found.estate);
 }
 
 static void
 measure(Recall *recall)
 {
-	VegoInspection inspection = recall->inspection;
+	Relation	index = recall->inspection.index;
 
-	recall->distance = index_getprocinfo(inspection.index, 1,
-										 VEGO_DISTANCE_PROC);
-	recall->collation = inspection.index->rd_indcollation[0];
-	recall->samples = palloc0(recall->wanted * sizeof(Sample));
-	vego_inspection_scan(inspection, recall->snapshot, choose_row, recall);
+	recall->distance = index_getprocinfo(index, 1, VEGO_DISTANCE_PROC);
+	recall->collation = index->rd_indcollation[0];
+	recall->queries = palloc0(recall->wanted * sizeof(RecallQuery));
+	scan_table(recall, choose_query);
 	for (int i = 0; i < recall->count; i++)
-		vego_heap_init(&recall->samples[i].nearest, recall->k);
-	vego_inspection_scan(inspection, recall->snapshot, compare_row, recall);
-	search_samples(recall);
-}
-
-static int
-argument_in_range(const char *name, int value, int least, int most)
-{
-	if (value < least || value > most)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s = %d is out of range", name, value),
-				 errhint("Give a number from %d to %d.", least, most)));
-	return value;
-}
-
-static int
-argument(FunctionCallInfo fcinfo, int number, const char *name, int most)
-{
-	if (PG_ARGISNULL(number))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s cannot be NULL", name),
-				 errhint("Leave it out for its default.")));
-	return argument_in_range(name, PG_GETARG_INT32(number), 1, most);
+		vego_heap_init(&recall->queries[i].nearest, recall->k);
+	scan_table(recall, compare_with_queries);
+	search_for_all(recall);
 }
 
 PG_FUNCTION_INFO_V1(vego_recall);
@@ -259,15 +268,16 @@ vego_recall(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	recall.inspection = vego_inspection_open(PG_GETARG_OID(0));
-	recall.wanted = argument(fcinfo, 1, "queries", MOST_QUERIES);
-	recall.k = argument(fcinfo, 2, "k", MOST_NEAREST);
+	recall.wanted = vego_argument("queries", PG_ARGISNULL(1),
+								  PG_GETARG_INT32(1), 1, MOST_QUERIES);
+	recall.k = vego_argument("k", PG_ARGISNULL(2), PG_GETARG_INT32(2), 1,
+							 MOST_NEAREST);
 	if (!PG_ARGISNULL(3))
-		recall.ef = argument_in_range("ef", PG_GETARG_INT32(3),
-									  VEGO_MIN_EF_SEARCH, VEGO_MAX_EF_SEARCH);
+		recall.ef = vego_argument("ef", false, PG_GETARG_INT32(3),
+								  VEGO_MIN_EF_SEARCH, VEGO_MAX_EF_SEARCH);
 
 	owner = vego_inspection_become_owner(recall.inspection);
-	set_config_option("vego.order", "strict", PGC_USERSET, PGC_S_SESSION,
-					  GUC_ACTION_SAVE, true, 0, false);
+	/* younger than the index, under REPEATABLE READ too */
 	recall.snapshot = RegisterSnapshot(GetLatestSnapshot());
 	recall.context = AllocSetContextCreate(CurrentMemoryContext, "vego recall",
 										   ALLOCSET_DEFAULT_SIZES);
