@@ -47,7 +47,7 @@ typedef enum Statement
 static const char *folder;
 static const char *table = "items";
 static const char *operator = "<->";
-static const char *type = "vector";
+static const char *type = "vector";	/* queries are cast to it */
 static const char *ef_setting = "vego.ef_search";
 static const char *first_sql = "";	/* run by each connection at start */
 static const char *ef_list = "20,40,60,80,100,150,200,300,400";
@@ -278,8 +278,8 @@ prepare(Client *client, int ef)
 	}
 	execute(client->connection, first_sql[0] ? first_sql : "SELECT 1");
 	snprintf(sql, sizeof(sql),
-			 "SELECT id FROM %s ORDER BY embedding %s $1 LIMIT %d",
-			 table, operator, point.k);
+			 "SELECT id FROM %s ORDER BY embedding %s $1::vector::%s LIMIT %d",
+			 table, operator, type, point.k);
 	PQclear(checked(client->connection,
 					PQprepare(client->connection, "nearest", sql, 0, NULL)));
 	PQclear(checked(client->connection,

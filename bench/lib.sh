@@ -9,8 +9,9 @@
 #
 # A system is vego, pgvector, hnswlib or faiss, or a variant: vego4 has 4 bits
 # a dimension, vego-plain and vego-zstd keep exact vectors in the index,
-# faiss-sq8 has a byte a dimension.  Each one in the server has a database of
-# its own, with a table items (id, embedding) and the index items_index.
+# vego-halfvec has a table of halfvecs, faiss-sq8 has a byte a dimension.  Each
+# one in the server has a database of its own, with a table items (id, embedding)
+# and the index items_index.
 source "$(dirname "${BASH_SOURCE[0]}")/../test/lib/cluster.sh"
 
 commit=$(git -c safe.directory='*' -C "$TOP" describe --always --dirty \
@@ -127,7 +128,7 @@ family_of()
 hindrance_of()
 {
 	case $1 in
-		vego | vego4 | vego-plain | vego-zstd) ;;
+		vego | vego4 | vego-plain | vego-zstd | vego-halfvec) ;;
 		pgvector)
 			[ -f "$("$PG_CONFIG" --sharedir)/extension/vector.control" ] ||
 				echo "the server does not have it"
@@ -185,6 +186,11 @@ extension_of()
 	case $1 in pgvector) echo vector ;; *) echo vego ;; esac
 }
 
+type_of()
+{
+	case $1 in *-halfvec) echo halfvec ;; *) echo vector ;; esac
+}
+
 setting_of()
 {
 	case $1 in pgvector) echo hnsw.ef_search ;; *) echo vego.ef_search ;; esac
@@ -200,6 +206,7 @@ with_of()
 		*) echo "${opt[vego_with]:-$common}$(
 			case $1 in
 				vego4) echo ", bits = 4" ;;
+				vego-halfvec) ;;
 				vego-*) echo ", exact = ${1#vego-}" ;;
 			esac)" ;;
 	esac
@@ -210,7 +217,8 @@ index_of()
 	local method=vego_hnsw
 
 	[ "$1" != pgvector ] || method=hnsw
-	echo "$method (embedding vector_${metric}_ops) WITH ($(with_of "$1"))"
+	echo "$method (embedding $(type_of "$1")_${metric}_ops)" \
+		"WITH ($(with_of "$1"))"
 }
 
 operator_of_metric()
@@ -224,6 +232,14 @@ operator_of_metric()
 
 # ---- tables and indexes ----
 
+change_type()
+{
+	[ "$(type_of "$1")" != vector ] || return 0
+	in_database "$1" -c "ALTER TABLE items ALTER embedding
+			TYPE $(type_of "$1")($dimensions)" \
+		-c "VACUUM (ANALYZE, FREEZE) items"
+}
+
 # A variant of vego has a copy of vego's table, if there is one: so all
 # tables are filled before the first index is built.
 fill()
@@ -235,6 +251,7 @@ fill()
 		WHERE datname = 'bench_vego'")" ]
 	then
 		sql -c "CREATE DATABASE $database TEMPLATE bench_vego"
+		change_type "$1"
 		return
 	fi
 	sql -c "CREATE DATABASE $database"
@@ -242,6 +259,7 @@ fill()
 		-c "CREATE TABLE items (id integer, embedding vector($dimensions))"
 	PGDATABASE=$database "$TOOLS/client" load "$base" items || exit 1
 	in_database "$1" -c "VACUUM (ANALYZE, FREEZE) items"
+	change_type "$1"
 }
 
 # build_index SYSTEM WORKERS [setting ...]: prints the seconds of CREATE INDEX,
@@ -279,8 +297,8 @@ bytes_per_vector()
 client_run()
 {
 	PGDATABASE=$(database_of "$1") "$TOOLS/client" run "$data" \
-		guc="$(setting_of "$1")" metric="$metric" header=no system="$1" \
-		commit="$commit" "${@:2}"
+		guc="$(setting_of "$1")" type="$(type_of "$1")" metric="$metric" \
+		header=no system="$1" commit="$commit" "${@:2}"
 }
 
 # Recall of the index as it is, at one ef.

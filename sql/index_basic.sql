@@ -220,4 +220,10 @@ SELECT array_agg(id ORDER BY id) FROM (SELECT id FROM few ORDER BY v <=> '[0,0,0
 SELECT id FROM few ORDER BY v <=> '[-1,0.1,0]' LIMIT 1;
 SELECT faults('few_index');
 
+-- What the catalog says of a column, and of what a build is about.
+SELECT property, pg_index_column_has_property('few_index', 1, property)
+FROM unnest(ARRAY['distance_orderable', 'orderable', 'returnable', 'search_nulls']) property;
+SELECT phase, pg_indexam_progress_phasename(oid, phase)
+FROM pg_am, generate_series(1, 14) phase WHERE amname = 'vego_hnsw' ORDER BY phase;
+
 DROP SCHEMA index_basic CASCADE;

@@ -45,6 +45,9 @@ SELECT factor, e.* FROM unnest(ARRAY['1e-15', '1e37']) AS factor,
 -- from one end to the other
 SELECT * FROM edges(8, 'times(i, 8, 3.4028234e38)', operators => '{<->,<=>}');
 SELECT * FROM edges(8, 'times(i, 8, 10 ^ (i % 30 - 15))', operators => '{<->,<=>,<+>}');
+-- whose sums leave a float
+SELECT bits, e.* FROM unnest(ARRAY[8, 4]) AS bits,
+	edges(8, 'times(i, 8, 1.5e38)', options => 'bits = ' || bits, operators => '{<+>}') AS e;
 -- with too few digits left for a code, the order is right still
 SELECT factor, operator, fewest, inversions, repeats, wrong, faults FROM unnest(ARRAY['1e-38', '1e-41']) AS factor,
 	edges(8, format('times(i, 8, %s)', factor)) AS e;

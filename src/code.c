@@ -684,10 +684,10 @@ vego_query_rank(const VegoQuery *query, const VegoFactors *factors,
  *	 |q - x - e|^2 = |q - x|^2 - 2 (q - x).e + |e|^2
  *
  * where (q - x).e has the deviation |q - x| step / sqrt(12), and |e|^2 the
- * mean n step^2 / 12 and the deviation step^2 sqrt(n / 180).  Solving for
- * |q - x| with both errors at their worst gives the bound.  It holds for q = x
- * as well, where a bound that subtracts a multiple of step from the estimated
- * distance would not.
+ * mean n step^2 / 12 and the deviation step^2 sqrt(n / 180), unless it is
+ * known.  Solving for |q - x| with both errors at their worst gives the bound.
+ * It holds for q = x as well, where a bound that subtracts a multiple of step
+ * from the estimated distance would not.
  */
 static double
 dense_bound(const VegoQuery *query, double rank, float step,
@@ -712,12 +712,11 @@ dense_bound(const VegoQuery *query, double rank, float step,
 			break;
 	}
 
-	rest = rank - n * sigma * sigma
-		- deviations * (step * (double) step * query->square_spread +
-							  2.0 * query->norm * slip);
-	/* where |e|^2 is known it is not in the rank */
-	if (query->error_dims > 0)
-		rest += n * sigma * sigma;
+	rest = rank - deviations * 2.0 * query->norm * slip;
+	/* where |e|^2 is known, at its most, it is not in the rank */
+	if (query->error_dims == 0)
+		rest -= n * sigma * sigma +
+			deviations * step * (double) step * query->square_spread;
 	/* and what fp32 factors lose of the squared norms */
 	rest -= query->norm * query->norm * FLT_EPSILON;
 	if (rest <= 0.0)

@@ -239,12 +239,6 @@ extern double vego_query_rank(const VegoQuery *query,
 							  const VegoFactors *factors, const uint8 *code);
 
 /*
- * Standard deviations of the rounding error by which a value is nearer than its
- * code with a chance of about one in a million.
- */
-#define VEGO_BOUND_DEVIATIONS 5.0
-
-/*
  * A distance, in the unit of the operator, that the value behind a code of
  * that rank and error is not nearer than, if its rounding error is not so many
  * standard deviations off; with 0, where it is expected.  See src/README,

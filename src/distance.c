@@ -166,33 +166,38 @@ typedef struct Pair
 } Pair;
 
 /*
- * Asks for the first cache lines of a value, behind its header's, before any of
- * it is read; the others come by themselves.  In a table, what a kernel loads at
- * once often lies across two lines, and loads that wait for two hold up those
- * behind them: without this, a scan takes about a tenth longer.  Where a value is
- * shorter, or elsewhere, nothing is lost: what is asked for need not be there.
+ * The value of a datum; and asks for memory that a scan will read next.
+ *
+ * Rows are put on a page from its end, and a scan takes them in that order.  So the
+ * next row's vector lies below this one, by about as much as this one is long, and
+ * its first cache lines can be on their way while the server still works on this
+ * row; those beyond come by themselves.  A scan of a table that is in memory takes
+ * a tenth (halfvec) to a quarter (vector of 128 dimensions) less time.  Where no
+ * row is below, nothing is lost: what is asked for need not be there.
  */
 #define CACHE_LINE 64
-#define LINES_AHEAD 4
+#define LINES_AHEAD 8
 
-static inline void
-prefetch_value(Datum datum)
+static pg_attribute_always_inline const Vector *
+get_value(const VegoType *type, Datum datum)
 {
-	const char *value = DatumGetPointer(datum);
+	const Vector *value = vego_vector_from_datum(type, datum);
+	const char *below = (const char *) value - VARSIZE(value) - CACHE_LINE;
 
-	for (int line = 1; line <= LINES_AHEAD; line++)
-		__builtin_prefetch(value + line * CACHE_LINE);
+	if (PointerGetDatum(value) != datum)
+		return value;			/* a copy, elsewhere */
+	for (int line = 0; line < LINES_AHEAD; line++)
+		__builtin_prefetch(below + line * CACHE_LINE);
+	return value;
 }
 
-static inline Pair
+static pg_attribute_always_inline Pair
 get_pair(FunctionCallInfo fcinfo, const VegoType *type)
 {
 	Pair		pair;
 
-	prefetch_value(PG_GETARG_DATUM(0));
-	prefetch_value(PG_GETARG_DATUM(1));
-	pair.a = VEGO_ARGUMENT(type, 0);
-	pair.b = VEGO_ARGUMENT(type, 1);
+	pair.a = get_value(type, PG_GETARG_DATUM(0));
+	pair.b = get_value(type, PG_GETARG_DATUM(1));
 	vego_type_check_same_dims(type, pair.a->dim, pair.b->dim);
 	return pair;
 }

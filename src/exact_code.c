@@ -187,7 +187,8 @@ vego_codec_make(MemoryContext parent, int element_bytes,
 	char	   *at = MemoryContextAlloc(context, length + 1);
 	const char *end = at + length;
 
-	memcpy(at, dictionaries, length);
+	if (length > 0)				/* or there may be no array at all */
+		memcpy(at, dictionaries, length);
 	codec->context = context;
 	codec->at_end.func = free_zstd;
 	codec->at_end.arg = codec;

@@ -81,7 +81,7 @@ extern void vego_search_run(VegoSearch *search);
 
 /*
  * Makes the search wider: a new pool of the best hits that wait in the spill,
- * twice as wide as the last up to a limit.  False when none waits.
+ * of as many as have been found, up to a limit.  False when none waits.
  */
 extern bool vego_search_widen(VegoSearch *search);
 

@@ -405,7 +405,8 @@ vego_search_start_at(VegoSearch *search, int level, int width, VegoNodeId id)
 bool
 vego_search_widen(VegoSearch *search)
 {
-	int			width = Max(search->width, Min(2 * search->width, WIDEST_POOL));
+	int			width = Max(search->width,
+							Min(search->found_count, (uint64) WIDEST_POOL));
 
 	if (search->spill.count == 0)
 		return false;

@@ -489,7 +489,8 @@ test_halves_to_floats(const VegoKernels *k, const Case *c)
 	static unsigned next;
 	int			shift = c->shift == AT_FRONT ? AT_FRONT : c->shift * 2;
 	VegoHalf   *x = place(0, sizeof(VegoHalf) * c->n, shift);
-	float	   *out = place(1, sizeof(float) * c->n, shift);
+	float	   *out = place(1, sizeof(float) * c->n,
+						shift == AT_FRONT ? AT_FRONT : shift * 2);
 
 	for (int i = 0; i < c->n; i++)
 		x[i] = (VegoHalf) next++;

@@ -4,9 +4,10 @@
  *
  * Everything that touches every dimension of a vector or of a code is here and
  * nowhere else.  A kernel takes plain arrays, allocates nothing, raises no
- * error, accepts any alignment and any length from 0, and never reads beyond
- * the last element.  The scalar table is the definition of correct; integer
- * kernels agree with it exactly, float kernels to rounding.
+ * error, accepts any length from 0 and arrays that are aligned no better than
+ * their elements ask for, and never reads beyond the last element.  The scalar
+ * table is the definition of correct; integer kernels agree with it exactly,
+ * float kernels to rounding.
  *
  * This directory knows libc only.
  */

@@ -175,10 +175,18 @@ vf_load_halves(const VegoHalf *p)
 static ALWAYS_INLINE VF
 vf_load_halves_part(const VegoHalf *p, int count)
 {
-	VegoHalf	halves[8] = {0};
+	const uint8_t *bytes = (const uint8_t *) p;
+	uint64_t	low;
+	uint64_t	high = 0;
 
-	memcpy(halves, p, sizeof(VegoHalf) * (size_t) count);
-	return vf_load_halves(halves);
+	if (count < 4)
+		low = load_bytes(bytes, 2 * count);
+	else
+	{
+		memcpy(&low, bytes, 8);
+		high = load_bytes(bytes + 8, 2 * count - 8);
+	}
+	return _mm256_cvtph_ps(_mm_set_epi64x((long long) high, (long long) low));
 }
 
 static ALWAYS_INLINE void

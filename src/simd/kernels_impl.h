@@ -71,30 +71,34 @@ typedef enum Elements
 } Elements;
 
 static ALWAYS_INLINE VF
-load(const Elements kind, const void *x, int i)
+load(const Elements kind, const void *x, size_t i)
 {
 	return kind == HALVES ? vf_load_halves((const VegoHalf *) x + i) :
 		vf_load((const float *) x + i);
 }
 
 static ALWAYS_INLINE VF
-load_part(const Elements kind, const void *x, int i, int count)
+load_part(const Elements kind, const void *x, size_t i, size_t count)
 {
 	return kind == HALVES ?
-		vf_load_halves_part((const VegoHalf *) x + i, count) :
-		vf_load_part((const float *) x + i, count);
+		vf_load_halves_part((const VegoHalf *) x + i, (int) count) :
+		vf_load_part((const float *) x + i, (int) count);
 }
 
-/* Accumulates over two arrays, whatever it is that step adds. */
+/*
+ * Accumulates over two arrays, whatever it is that step adds.  Here and in other
+ * kernels of few instructions an index is as wide as an address: an int would be
+ * widened before each load.
+ */
 static ALWAYS_INLINE float
-reduce(const Elements kind, const void *a, const void *b, int n,
+reduce(const Elements kind, const void *a, const void *b, size_t n,
 	   VF (*step) (VF acc, VF x, VF y))
 {
 	VF			acc0 = vf_zero();
 	VF			acc1 = vf_zero();
 	VF			acc2 = vf_zero();
 	VF			acc3 = vf_zero();
-	int			i = 0;
+	size_t		i = 0;
 
 	for (; i + 4 * FLOAT_LANES <= n; i += 4 * FLOAT_LANES)
 	{
@@ -138,37 +142,37 @@ l1_step(VF acc, VF x, VF y)
 static float
 l2_squared(const float *a, const float *b, int n)
 {
-	return reduce(FLOATS, a, b, n, l2_step);
+	return reduce(FLOATS, a, b, (size_t) n, l2_step);
 }
 
 static float
 dot(const float *a, const float *b, int n)
 {
-	return reduce(FLOATS, a, b, n, dot_step);
+	return reduce(FLOATS, a, b, (size_t) n, dot_step);
 }
 
 static float
 l1(const float *a, const float *b, int n)
 {
-	return reduce(FLOATS, a, b, n, l1_step);
+	return reduce(FLOATS, a, b, (size_t) n, l1_step);
 }
 
 static float
 half_l2_squared(const VegoHalf *a, const VegoHalf *b, int n)
 {
-	return reduce(HALVES, a, b, n, l2_step);
+	return reduce(HALVES, a, b, (size_t) n, l2_step);
 }
 
 static float
 half_dot(const VegoHalf *a, const VegoHalf *b, int n)
 {
-	return reduce(HALVES, a, b, n, dot_step);
+	return reduce(HALVES, a, b, (size_t) n, dot_step);
 }
 
 static float
 half_l1(const VegoHalf *a, const VegoHalf *b, int n)
 {
-	return reduce(HALVES, a, b, n, l1_step);
+	return reduce(HALVES, a, b, (size_t) n, l1_step);
 }
 
 typedef struct CosineSums
@@ -188,12 +192,12 @@ cosine_step(CosineSums acc, VF x, VF y)
 }
 
 static ALWAYS_INLINE void
-reduce_cosine(const Elements kind, const void *a, const void *b, int n,
+reduce_cosine(const Elements kind, const void *a, const void *b, size_t n,
 			  float sums[3])
 {
 	CosineSums	acc0 = {vf_zero(), vf_zero(), vf_zero()};
 	CosineSums	acc1 = acc0;
-	int			i = 0;
+	size_t		i = 0;
 
 	for (; i + 2 * FLOAT_LANES <= n; i += 2 * FLOAT_LANES)
 	{
@@ -215,13 +219,13 @@ reduce_cosine(const Elements kind, const void *a, const void *b, int n,
 static void
 cosine_sums(const float *a, const float *b, int n, float sums[3])
 {
-	reduce_cosine(FLOATS, a, b, n, sums);
+	reduce_cosine(FLOATS, a, b, (size_t) n, sums);
 }
 
 static void
 half_cosine_sums(const VegoHalf *a, const VegoHalf *b, int n, float sums[3])
 {
-	reduce_cosine(HALVES, a, b, n, sums);
+	reduce_cosine(HALVES, a, b, (size_t) n, sums);
 }
 
 static void
@@ -247,9 +251,9 @@ floats_to_halves(const float *x, int n, VegoHalf *out)
 }
 
 static ALWAYS_INLINE void
-accumulate(const Elements kind, const void *x, int n, double *sums)
+accumulate(const Elements kind, const void *x, size_t n, double *sums)
 {
-	int			i = 0;
+	size_t		i = 0;
 
 	for (; i + FLOAT_LANES <= n; i += FLOAT_LANES)
 		vf_add_to_sums(load(kind, x, i), sums + i);
@@ -266,13 +270,13 @@ accumulate(const Elements kind, const void *x, int n, double *sums)
 static void
 add_to_sums(const float *x, int n, double *sums)
 {
-	accumulate(FLOATS, x, n, sums);
+	accumulate(FLOATS, x, (size_t) n, sums);
 }
 
 static void
 half_add_to_sums(const VegoHalf *x, int n, double *sums)
 {
-	accumulate(HALVES, x, n, sums);
+	accumulate(HALVES, x, (size_t) n, sums);
 }
 
 /* The bits set in what meet makes of two bit strings; 0 must give 0. */

@@ -21,7 +21,7 @@ repeat_isolation()
 # Builds anew with these options of the compiler, and without bitcode.
 build_with()
 {
-	as_user make -s -C "$SOURCES" clean PG_CONFIG="$PG_CONFIG"
+	as_user make -s -C "$SOURCES" clean PG_CONFIG="$PG_CONFIG" $MAKE_OPTIONS
 	usual_options=$MAKE_OPTIONS
 	export COPT="$*"
 	MAKE_OPTIONS="with_llvm=no VEGO_FAILURE_POINTS=1"
@@ -31,49 +31,103 @@ build_with()
 # And as everything else is built.
 build_again()
 {
-	as_user make -s -C "$SOURCES" clean PG_CONFIG="$PG_CONFIG"
+	as_user make -s -C "$SOURCES" clean PG_CONFIG="$PG_CONFIG" $MAKE_OPTIONS
 	unset COPT
 	MAKE_OPTIONS=$usual_options
 	build_and_install
 }
 
-# Values from outside against a vego that watches every access: what a test
-# shows then is that there was no report.  The server is not instrumented, so
-# the runtime comes first in every process.  It leaves the C library's lock of
-# message catalogues one unlock ahead, which readers do not mind and a writer
-# waits for: hence no catalogues.
+# Parts of the short run, against a vego that was built otherwise: all of these,
+# or those that only= names.
+run_parts()
+{
+	local part
+
+	for part
+	do
+		[ -z "$only" ] || [[ ,$only, == *",$part,"* ]] || continue
+		case $part in
+			kernels) run_kernels ;;
+			regress | isolation)
+				cluster_start "shared_buffers = 256MB" \
+					"max_prepared_transactions = 10" "max_wal_size = 4GB"
+				run_$part
+				cluster_stop
+				rm -rf "$WORKSPACE/data" ;;
+			*) run_tap "$SOURCES/test/$part" ;;
+		esac
+	done
+}
+
+# Runs a function where each process has the sanitizers' runtime, for the server
+# is not instrumented and loads what is.  The runtime starts at the first
+# allocation.  Where that is within newlocale() of a library's constructor, it
+# gives back the lock that newlocale() holds, and later ones wait for ever: hence
+# a library whose constructor allocates before all others.
+with_sanitizers()
+{
+	local begin=$WORKSPACE/begin.so
+	local -x LD_PRELOAD ASAN_OPTIONS
+
+	as_user gcc -x c -shared -fPIC -Wl,-z,initfirst -o "$begin" - <<-'END'
+		#include <stdlib.h>
+		static void *volatile kept;
+		__attribute__((constructor)) static void begin(void)
+		{ kept = malloc(1); }
+	END
+	ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0
+	ASAN_OPTIONS+=:abort_on_error=1:log_path=$sanitizer_reports
+	LD_PRELOAD=$(gcc -print-file-name=libasan.so):$begin
+	if as_user timeout -k 1 60 "$BINDIR/initdb" --no-sync -A trust \
+		-D "$WORKSPACE/data" >"$WORKSPACE/initdb.log" 2>&1
+	then
+		rm -rf "$WORKSPACE/data"
+		"$@"
+	else
+		fails "sanitized: initdb does not end well"
+		cat "$WORKSPACE/initdb.log"
+	fi
+}
+
+# AddressSanitizer writes its reports to a file, the other one to the log of the
+# server that it ends.
+keep_reports()
+{
+	grep -rhA 10 'runtime error: ' "$@" >"$WORKSPACE/found.log" || return 0
+	cat "$WORKSPACE/found.log" >>"$sanitizer_reports.undefined"
+}
+
+sanitized_parts()
+{
+	run_parts t/input.pl
+	local -a test_environment=("${short_environment[@]}")
+	run_parts kernels regress t/damage.pl t/mutations.pl
+}
+
+# The kernels, values from outside, regression tests and damage against a vego
+# that watches every access: what these show then is that there was no report.
 run_sanitized()
 {
-	local runtime no_catalogues=$WORKSPACE/no_catalogues.so
-	local -a environment=("${test_environment[@]}")
-	local reports=$WORKSPACE/sanitizer
+	local sanitizer_reports=$WORKSPACE/sanitizer
+	local kernel_options="-O1 -fsanitize=address,undefined"
 
-	runtime=$(gcc -print-file-name=libasan.so)
-	if [ ! -e "$runtime" ]
+	kernel_options+=" -fno-sanitize-recover=undefined"
+	if [ ! -e "$(gcc -print-file-name=libasan.so)" ]
 	then
 		skips "sanitized: gcc has no libasan"
 		return
 	fi
-	as_user gcc -x c -w -shared -fPIC -o "$no_catalogues" - <<-'END'
-		char *bindtextdomain(const char *domain, const char *folder)
-		{ return (char *) folder; }
-		char *textdomain(const char *domain) { return (char *) domain; }
-	END
-	if ! build_with -O1 -fsanitize=address,undefined \
-		-fno-sanitize-recover=undefined
+	if ! build_with $kernel_options
 	then
 		fails "sanitized: does not build"
 		return
 	fi
-	test_environment+=("LD_PRELOAD=$runtime:$no_catalogues"
-		"ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1:log_path=$reports"
-		"UBSAN_OPTIONS=print_stacktrace=1:log_path=$reports")
-	run_tap "$SOURCES/test/t/input.pl"
-	test_environment=("${environment[@]}")
-	if compgen -G "$reports.*" >/dev/null
+	with_sanitizers sanitized_parts
+	keep_reports "$WORKSPACE"/{kernels,server}.log 2>/dev/null
+	if compgen -G "$sanitizer_reports.*" >/dev/null
 	then
 		fails "sanitized: there are reports"
-		cat "$reports".* | head -n 60
+		cat "$sanitizer_reports".* | head -n 60
 	else
 		passes "sanitized: no report"
 	fi
@@ -121,65 +175,31 @@ run_analysis()
 	analyse gcc gcc -O2 -fanalyzer -c
 }
 
-# What gcov says of a source: its name, lines, how many of them were executed,
-# branches, and how many of them were taken.
-covered()
-{
-	(cd "$SOURCES" && as_user gcov -n -b -o "$(dirname "$1")" "$1" 2>/dev/null) |
-		awk -v source="$1" '
-			/^File / { wanted = $0 == "File \x27" source "\x27" }
-			!wanted { next }
-			match($0, /^Lines executed:.*% of /) {
-				split($0, part, /[:%]/); lines = $NF
-				executed = part[2] / 100 * lines }
-			/^Taken at least once:/ {
-				split($0, part, /[:%]/); branches = $NF
-				taken = part[2] / 100 * branches }
-			END { if (lines > 0)
-				printf "%s %d %.0f %d %.0f\n", source, lines, executed,
-					branches, taken }'
-}
-
-# Which lines and branches of src/ the tests go through.  The kernels of other
-# instruction sets than the server chooses are run by their own test.
+# Which lines and branches of src/ the tests go through, in the rounds of the
+# short run.  What is counted does not depend on how well it is compiled, but at
+# -O0 kernels take an hour.
 run_coverage()
 {
-	local file report=$WORKSPACE/coverage
+	local folder=${counts:-$WORKSPACE/counts} sum=$WORKSPACE/coverage.sum
+	local -a test_environment=("${short_environment[@]}")
+	local kernel_options="-O1 --coverage" kernels='src/simd/*.o'
+	local tool=$SOURCES/test/lib/coverage.pl
 
-	if ! build_with -O0 --coverage
+	if ! build_with -O1 -fno-inline --coverage
 	then
 		fails "coverage: does not build"
 		return
 	fi
-	(cd "$SOURCES" && as_user gcc -O0 --coverage -w -Isrc -o ../kernels-test \
-		test/kernels.c src/simd/*.o -lm -lpthread &&
-		as_user "$WORKSPACE/kernels-test") >"$WORKSPACE/kernels.log"
-	cluster_start "shared_buffers = 256MB" "max_prepared_transactions = 10" \
-		"max_wal_size = 4GB"
-	run_regress
-	run_isolation
-	cluster_stop
-	rm -rf "$WORKSPACE/data"
-	for file in "$SOURCES"/test/t/*.pl
-	do
-		long= run_tap "$file"
-	done
-
-	for file in "$SOURCES"/src/*.c "$SOURCES"/src/simd/*.c
-	do
-		covered "${file#"$SOURCES"/}"
-	done >"$report"
-	awk '{ printf "%-32s %5d lines %6.1f %%  %5d branches %6.1f %%\n", $1, $2,
-			100 * $3 / $2, $4, $4 > 0 ? 100 * $5 / $4 : 100 }' "$report"
-	if awk '{ lines += $2; executed += $3; branches += $4; taken += $5 }
-		END { printf "%d lines, %.1f %%; %d branches, %.1f %%\n", lines,
-				100 * executed / lines, branches, 100 * taken / branches
-			exit executed < 0.9 * lines || taken < 0.8 * branches }' \
-		"$report" >"$report.sum"
-	then
-		passes "coverage: $(cat "$report.sum")"
-	else
-		fails "coverage: $(cat "$report.sum"), less than 90 and 80 %"
-	fi
+	run_parts kernels regress isolation \
+		$(cd "$SOURCES/test" && printf '%s\n' t/*.pl)
+	mkdir -p "$folder"
+	(cd "$SOURCES" && perl "$tool" collect) >"$folder/$(date +%s)-$$.counts"
+	(cd "$SOURCES" && perl "$tool" report "$folder"/*.counts) >"$sum"
+	case $? in
+		0) passes "coverage: $(tail -n 1 "$sum")" ;;
+		1) fails "coverage: $(tail -n 1 "$sum"), less than 90 and 80 %" ;;
+		*) fails "coverage: cannot be told" ;;
+	esac
+	cat "$sum"
 	build_again
 }

@@ -84,7 +84,7 @@ foreach my $index (split /\n/, $node->safe_psql('postgres', q{
 
 # An error has its code in front and, on a later line, where it was raised.
 my %sources = map { s{.*/}{}r => 1 } glob "$FindBin::RealBin/../../src/*.c";
-my %codes;
+my (%codes, %messages);
 my @internal;
 my ($code, $message) = ('', '');
 
@@ -94,11 +94,19 @@ foreach my $line (split /\n/, slurp_file($node->logfile))
 	{
 		($code, $message) = ($1, $2);
 		$codes{$code}++;
+		# of the same kind, whatever names and numbers are in it
+		$messages{"$code " . $message =~ s/"[^"]*"|\d+/?/gr}++;
 	}
 	push @internal, "$message ($1)"
 	  if $line =~ /LOCATION:\s+(.*)/ && $code eq 'XX000' && $1 =~ /(\w+\.c):/ && $sources{$1};
 }
 diag('errors by code: ' . join ', ', map { "$_ $codes{$_}" } sort keys %codes);
+foreach my $kind (sort { $messages{$b} <=> $messages{$a} } keys %messages)
+{
+	last if $messages{$kind} < 100;
+	diag("$messages{$kind} times $kind");
+}
+diag("once or more $_") foreach grep { /^XX/ } sort keys %messages;
 diag((slurp_file("$log.err") =~ /.*queries: (\d+)/s)[0] // 'no', ' statements')
   if -s "$log.err";
 is("@internal", '', 'no internal error comes from vego');

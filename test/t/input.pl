@@ -211,7 +211,7 @@ sub all_are_judged
 	is($err, '', "$name: the server lives");
 	my ($taken, $refused, $changed, $unnamed, $other) = split /\|/, $out // '', 5;
 
-	note("$name: $taken taken, $refused refused");
+	diag("$name: $taken taken, $refused refused");
 	cmp_ok($taken // 0, '>', $values / 20, "$name: some are taken");
 	cmp_ok($refused // 0, '>', $values / 5, "$name: many are refused");
 	is($changed, 0, "$name: what is taken comes back as the same");
