@@ -40,6 +40,7 @@ OBJS = \
 	src/cost.o \
 	src/cost_distance.o \
 	src/distance.o \
+	src/estimate.o \
 	src/exact.o \
 	src/exact_build.o \
 	src/exact_code.o \
@@ -70,6 +71,7 @@ OBJS = \
 	src/partition_order.o \
 	src/partition_places.o \
 	src/plan.o \
+	src/recall.o \
 	src/repair.o \
 	src/rowstore.o \
 	src/scan.o \
@@ -128,6 +130,8 @@ REGRESS = \
 	index_types \
 	index_sparse \
 	check \
+	recall \
+	estimate \
 	stats
 REGRESS_OPTS = --load-extension=vego
 

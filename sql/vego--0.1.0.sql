@@ -1835,6 +1835,36 @@ COMMENT ON FUNCTION vego_check(pg_catalog.regclass, pg_catalog.bool) IS
 REVOKE EXECUTE ON FUNCTION vego_check(pg_catalog.regclass, pg_catalog.bool)
 	FROM PUBLIC;
 
+CREATE FUNCTION vego_recall(
+	index pg_catalog.regclass,
+	queries pg_catalog.int4 DEFAULT 100,
+	k pg_catalog.int4 DEFAULT 10,
+	ef pg_catalog.int4 DEFAULT NULL)
+	RETURNS pg_catalog.float8
+	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000000
+	AS 'MODULE_PATHNAME', 'vego_recall';
+COMMENT ON FUNCTION vego_recall(pg_catalog.regclass, pg_catalog.int4, pg_catalog.int4, pg_catalog.int4) IS
+	'share of the true nearest rows that a vego_hnsw index finds, with rows of its table as queries';
+REVOKE EXECUTE ON FUNCTION vego_recall(pg_catalog.regclass, pg_catalog.int4, pg_catalog.int4, pg_catalog.int4)
+	FROM PUBLIC;
+
+CREATE FUNCTION vego_estimate(
+	"rows" pg_catalog.int8,
+	dimensions pg_catalog.int4,
+	type pg_catalog.text DEFAULT 'vector',
+	bits pg_catalog.int4 DEFAULT NULL,
+	m pg_catalog.int4 DEFAULT NULL,
+	ef_construction pg_catalog.int4 DEFAULT NULL,
+	exact pg_catalog.text DEFAULT 'off',
+	processes pg_catalog.int4 DEFAULT 3,
+	OUT index_bytes pg_catalog.int8,
+	OUT build_memory pg_catalog.int8)
+	RETURNS pg_catalog.record
+	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 1000
+	AS 'MODULE_PATHNAME', 'vego_estimate';
+COMMENT ON FUNCTION vego_estimate(pg_catalog.int8, pg_catalog.int4, pg_catalog.text, pg_catalog.int4, pg_catalog.int4, pg_catalog.int4, pg_catalog.text, pg_catalog.int4) IS
+	'bytes of a vego_hnsw index that is to be built, and of maintenance_work_mem to build it in memory';
+
 CREATE FUNCTION vego_stats(
 	index pg_catalog.regclass,
 	OUT nodes pg_catalog.int8,

@@ -26,6 +26,10 @@ extern bool vegoinsert(Relation index, Datum *values, bool *isnull,
 extern IndexScanDesc vegobeginscan(Relation index, int nkeys, int norderbys);
 extern void vegorescan(IndexScanDesc scan, ScanKey keys, int nkeys,
 					   ScanKey orderbys, int norderbys);
+
+/* After a rescan: the width of this scan's searches; 0 for that of settings. */
+extern void vego_scan_set_ef(IndexScanDesc scan, int ef);
+
 extern bool vegogettuple(IndexScanDesc scan, ScanDirection dir);
 extern void vegoendscan(IndexScanDesc scan);
 

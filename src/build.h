@@ -20,6 +20,12 @@
 #include "signposts.h"
 #include "value.h"
 
+/* The most rows of an index; levels above need ids too. */
+#define VEGO_MOST_ROWS (VEGO_NO_NODE / 2)
+
+/* Rows that one of several processes may take into memory without asking. */
+#define VEGO_POOL_STEP 256
+
 typedef struct VegoBuild
 {
 	Relation	heap;
@@ -118,11 +124,27 @@ extern void vego_build_take_rows(VegoBuild *build, VegoRowStore *store);
 extern Size vego_build_memory(void);
 extern uint32 vego_build_rows_in_memory(VegoBuild *build);
 
+/* The other way round: what must be given for so many rows to be in memory. */
+extern Size vego_build_memory_for(const VegoCoder *coder,
+								  const VegoPartitionOptions *options,
+								  uint32 rows);
+
 /*
  * build_shards.c: levels whose rows do not fit memory become pages.  What
  * remains then are rows that do.
  */
 extern void vego_build_in_shards(VegoBuild *build);
+
+/*
+ * The most nodes of the level above one of so many, 0 where there is none: the
+ * entry, and one in VEGO_LEVEL_FANOUT, from the middle of the first on.
+ */
+static inline uint32
+vego_nodes_above(uint32 count)
+{
+	return count <= VEGO_LEVEL_FANOUT ? 0 :
+		1 + (count + VEGO_LEVEL_FANOUT / 2 - 1) / VEGO_LEVEL_FANOUT;
+}
 
 /* build_graph.c: rows become levels of the graph. */
 extern VegoPartitionOptions vego_build_options(VegoBuild *build);

@@ -193,7 +193,7 @@ release_array(void *arg, void *array)
 static uint32 *
 sample_level(const VegoLevel *level, uint32 *count)
 {
-	uint32	   *nodes = vego_allocate(level->count / VEGO_LEVEL_FANOUT + 2,
+	uint32	   *nodes = vego_allocate(vego_nodes_above(level->count),
 									  sizeof(uint32));
 
 	*count = 0;
@@ -280,7 +280,7 @@ vego_build_graph(VegoBuild *build)
 	vego_partition_build(rows, build->entry_row, &options, top);
 	build->levels = first + 1;
 	options.progress = report_upper_level;
-	for (; top->count > VEGO_LEVEL_FANOUT && build->levels <= VEGO_MAX_LEVEL;
+	for (; vego_nodes_above(top->count) > 0 && build->levels <= VEGO_MAX_LEVEL;
 		 top++)
 		add_level(build, &options);
 	build->entry = build->base[build->levels - 1] + top->entry;

@@ -26,15 +26,14 @@ vego_build_memory(void)
  * over, then the graph (partition.h) and a number for each row.
  */
 static Size
-memory_needed(VegoBuild *build, uint32 rows)
+memory_needed(const VegoCoder *coder, const VegoPartitionOptions *options,
+			  uint32 rows)
 {
-	VegoPartitionOptions options = vego_build_options(build);
-	Size		own = rows * vego_rowstore_row_bytes(&build->coder);
-	Size		graph = rows * sizeof(uint32);
+	Size		own = rows * vego_rowstore_row_bytes(coder);
+	Size		graph = rows * sizeof(uint32) +
+		vego_partition_memory(coder, rows, options);
 
-	options.ef_construction = vego_ef_construction(build->index, rows);
-	graph += vego_partition_memory(&build->coder, rows, &options);
-	if (build->team == NULL)
+	if (options->processes == 1)
 		return own + graph;
 	return own + Max(own, graph + graph / GAPS_SHARE);
 }
@@ -42,17 +41,31 @@ memory_needed(VegoBuild *build, uint32 rows)
 uint32
 vego_build_rows_in_memory(VegoBuild *build)
 {
+	VegoPartitionOptions options = vego_build_options(build);
 	uint32		low = 0;
-	uint32		high = VEGO_NO_NODE / 2;
+	uint32		high = VEGO_MOST_ROWS;
 
 	while (low < high)
 	{
 		uint32		middle = low + (high - low + 1) / 2;
 
-		if (memory_needed(build, middle) <= vego_build_memory())
+		options.ef_construction = vego_ef_construction(build->index, middle);
+		if (memory_needed(&build->coder, &options, middle) <=
+			vego_build_memory())
 			low = middle;
 		else
 			high = middle - 1;
 	}
 	return low;
+}
+
+/* Several processes may leave the rest of a step unused, each of them. */
+Size
+vego_build_memory_for(const VegoCoder *coder,
+					  const VegoPartitionOptions *options, uint32 rows)
+{
+	uint32		unused = options->processes == 1 ? 0 :
+		options->processes * VEGO_POOL_STEP;
+
+	return Max(memory_needed(coder, options, rows + unused), LEAST_MEMORY);
 }

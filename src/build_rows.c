@@ -34,9 +34,6 @@
 /* Norms above so many times the median are far out. */
 #define CENTRE_REACH 8.0
 
-/* Rows that one of several processes may take into memory without asking. */
-#define POOL_STEP 256
-
 /* What a worker has read. */
 typedef struct RowsPart
 {
@@ -79,12 +76,12 @@ allocate_huge(Size bytes)
 static void
 check_row_count(const VegoBuild *build, uint64 count)
 {
-	if (count > VEGO_NO_NODE / 2)
+	if (count > VEGO_MOST_ROWS)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("index \"%s\" cannot be built on more than %u rows",
 						RelationGetRelationName(build->index),
-						VEGO_NO_NODE / 2),
+						VEGO_MOST_ROWS),
 				 errhint("Partition the table.")));
 }
 
@@ -303,7 +300,7 @@ scan_as_leader(VegoBuild *build, IndexInfo *info)
 								   vego_build_memory() / CENTRE_SHARE);
 
 	vego_rows_pool_init(pool, vego_build_rows_in_memory(build),
-						build->team ? POOL_STEP : 1);
+						build->team ? VEGO_POOL_STEP : 1);
 	build->waiting_room = CENTRE_ROWS;
 	if (bytes > 0)
 	{

@@ -54,7 +54,6 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
@@ -343,13 +342,7 @@ begin_result(FunctionCallInfo fcinfo, TupleDesc *columns)
 
 PG_FUNCTION_INFO_V1(vego_check);
 
-/*
- * vego_check('items_embedding_idx')
- *
- * Expressions and predicates of the index are run as the table's owner, with
- * the search path that newer servers give to maintenance commands, and with
- * settings that end with the function.
- */
+/* vego_check('items_embedding_idx') */
 Datum
 vego_check(PG_FUNCTION_ARGS)
 {
@@ -357,29 +350,20 @@ vego_check(PG_FUNCTION_ARGS)
 	VegoInspection inspection;
 	Tuplestorestate *store;
 	TupleDesc	columns;
-	Oid			user;
-	int			security;
-	int			settings;
+	VegoOwner	owner;
 
 	store = begin_result(fcinfo, &columns);
 	inspection = vego_inspection_open(PG_GETARG_OID(0));
 	check.with_rows = PG_GETARG_BOOL(1);
 
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(inspection.heap->rd_rel->relowner,
-						   security | SECURITY_RESTRICTED_OPERATION);
-	settings = NewGUCNestLevel();
-	set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
-					  PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-
+	owner = vego_inspection_become_owner(inspection);
 	open_check(&check, inspection);
 	check_all(&check);
 	put_findings(&check, store, columns);
 	close_check(&check);
 	MemoryContextDelete(check.context);
 
-	AtEOXact_GUC(false, settings);
-	SetUserIdAndSecContext(user, security);
+	vego_inspection_leave_owner(owner);
 	vego_inspection_close(inspection);
 	return (Datum) 0;
 }

@@ -17,6 +17,7 @@
 #include "utils/memutils.h"
 
 #include "check.h"
+#include "inspect.h"
 #include "value.h"
 
 /* Another instruction set may round factors otherwise, by this of a value. */
@@ -325,14 +326,13 @@ check_row_callback(Relation index, ItemPointer tid, Datum *values,
 
 /*
  * I8, I9 and the rest of I10 in one pass over the table, as the snapshot sees
- * it, with the TIDs that an index build would see: those of the roots of HOT
- * chains.
+ * it.
  */
 void
 vego_check_rows(VegoCheck *check)
 {
 	RowCheck	row = {check};
-	IndexInfo  *info = BuildIndexInfo(check->index);
+	VegoInspection inspection = {check->heap, check->index};
 
 	/* I2 has said why values cannot be compared */
 	if (!check->agrees)
@@ -352,14 +352,8 @@ vego_check_rows(VegoCheck *check)
 	row.bytes = palloc(check->coder.block_dims);
 	row.stored_bytes = palloc(check->coder.block_dims);
 
-	/* a concurrent build's second half: an MVCC snapshot, no uniqueness */
-	info->ii_Concurrent = true;
-	info->ii_Unique = false;
-	info->ii_ExclusionOps = NULL;
-	table_index_build_scan(check->heap, check->index, info, true, false,
-						   check_row_callback, &row,
-						   table_beginscan_strat(check->heap, check->snapshot,
-												 0, NULL, true, true));
+	vego_inspection_scan(inspection, check->snapshot, check_row_callback,
+						 &row);
 	if (row.rounded > 0)
 		vego_finding(check, VEGO_CONTENTS, VEGO_INFO, InvalidBlockNumber, -1,
 					 UINT64_FORMAT " nodes differ from their rows by rounding, as another processor does it",

@@ -43,6 +43,17 @@ vego_compat_locator(Relation rel)
 }
 #endif
 
+/* A scan in order of one distance; 18 takes a place for counts as well. */
+static inline IndexScanDesc
+vego_compat_begin_ordered(Relation heap, Relation index, Snapshot snapshot)
+{
+#if PG_VERSION_NUM < 180000
+	return index_beginscan(heap, index, snapshot, 0, 1);
+#else
+	return index_beginscan(heap, index, snapshot, NULL, 0, 1);
+#endif
+}
+
 /*
  * A new page, locked before anyone else can see it: a page that is locked only
  * afterwards may have been filled by another meanwhile.

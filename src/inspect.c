@@ -17,6 +17,7 @@
 #include "storage/bufmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 #include "am.h"
 #include "exact.h"
@@ -35,7 +36,8 @@ refuse_unfit(Relation index)
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a vego index", name),
 				 index->rd_rel->relkind == RELKIND_PARTITIONED_INDEX ?
-				 errhint("Name the index of one partition.") : 0));
+				 errhint("Name the index of one partition.") :
+				 errhint("Name an index made with USING vego_hnsw.")));
 	if (RELATION_IS_OTHER_TEMP(index))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -44,7 +46,8 @@ refuse_unfit(Relation index)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("index \"%s\" is not valid", name),
-				 errdetail("Its concurrent build is under way or has failed.")));
+				 errdetail("Its concurrent build is under way or has failed."),
+				 errhint("If it has failed, REINDEX INDEX CONCURRENTLY or drop it.")));
 	if (RecoveryInProgress() &&
 		index->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
 		ereport(ERROR,
@@ -82,6 +85,62 @@ vego_inspection_close(VegoInspection inspection)
 {
 	index_close(inspection.index, AccessShareLock);
 	table_close(inspection.heap, AccessShareLock);
+}
+
+VegoOwner
+vego_inspection_become_owner(VegoInspection inspection)
+{
+	VegoOwner	owner;
+
+	GetUserIdAndSecContext(&owner.user, &owner.security);
+	SetUserIdAndSecContext(inspection.heap->rd_rel->relowner,
+						   owner.security | SECURITY_RESTRICTED_OPERATION);
+	owner.settings = NewGUCNestLevel();
+	set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+					  PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return owner;
+}
+
+void
+vego_inspection_leave_owner(VegoOwner owner)
+{
+	AtEOXact_GUC(false, owner.settings);
+	SetUserIdAndSecContext(owner.user, owner.security);
+}
+
+void
+vego_inspection_scan(VegoInspection inspection, Snapshot snapshot,
+					 IndexBuildCallback callback, void *arg)
+{
+	IndexInfo  *info = BuildIndexInfo(inspection.index);
+
+	/* a concurrent build's second half: an MVCC snapshot, no uniqueness */
+	info->ii_Concurrent = true;
+	info->ii_Unique = false;
+	info->ii_ExclusionOps = NULL;
+	table_index_build_scan(inspection.heap, inspection.index, info, false,
+						   false, callback, arg,
+						   table_beginscan_strat(inspection.heap, snapshot, 0,
+												 NULL, true, false));
+}
+
+int64
+vego_argument(const char *name, bool isnull, int64 value, int64 least,
+			  int64 most)
+{
+	if (isnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s cannot be NULL", name),
+				 errhint("Give a number from %lld to %lld.",
+						 (long long) least, (long long) most)));
+	if (value < least || value > most)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s = %lld is out of range", name, (long long) value),
+				 errhint("Give a number from %lld to %lld.",
+						 (long long) least, (long long) most)));
+	return value;
 }
 
 /* What one sweep over the slots counts. */

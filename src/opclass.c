@@ -206,6 +206,19 @@ static const VegoIndexedType indexed_bit = {
 	NULL
 };
 
+const VegoIndexedType *
+vego_indexed_type(const char *name)
+{
+	static const VegoIndexedType *const types[] = {
+		&indexed_vector, &indexed_halfvec, &indexed_sparsevec, &indexed_bit
+	};
+
+	for (int i = 0; i < lengthof(types); i++)
+		if (strcmp(types[i]->name, name) == 0)
+			return types[i];
+	return NULL;
+}
+
 /* ----------------------------------------------------------------
  *		The classes
  * ----------------------------------------------------------------

@@ -51,6 +51,9 @@ typedef struct VegoIndexedType
 	const struct VegoType *type;
 } VegoIndexedType;
 
+/* By that name, or NULL. */
+extern const VegoIndexedType *vego_indexed_type(const char *name);
+
 typedef struct VegoOpclass
 {
 	VegoMetric	metric;

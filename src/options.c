@@ -161,6 +161,17 @@ vego_exact_mode_name(VegoExactMode mode)
 	return exact_values[mode].string_val;
 }
 
+bool
+vego_exact_mode(const char *name, VegoExactMode *mode)
+{
+	const relopt_enum_elt_def *value = exact_values;
+
+	while (value->string_val && strcmp(value->string_val, name) != 0)
+		value++;
+	*mode = value->symbol_val;
+	return value->string_val != NULL;
+}
+
 bytea *
 vegooptions(Datum reloptions, bool validate)
 {

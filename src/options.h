@@ -34,6 +34,9 @@ extern VegoExactMode vego_options_exact(Relation index);
 
 extern const char *vego_exact_mode_name(VegoExactMode mode);
 
+/* The mode of that name; false where there is none. */
+extern bool vego_exact_mode(const char *name, VegoExactMode *mode);
+
 extern bytea *vegooptions(Datum reloptions, bool validate);
 
 #endif							/* VEGO_OPTIONS_H */

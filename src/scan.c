@@ -87,6 +87,7 @@ typedef struct VegoScan
 	double		last_distance;
 	double		distance_before;	/* that, before the last row */
 	uint64		ef_search;
+	int			ef_given;		/* instead of settings, unless 0 */
 	uint64		returned;
 
 	/* unordered scans go block by block */
@@ -175,6 +176,14 @@ vegorescan(IndexScanDesc desc, ScanKey keys, int nkeys, ScanKey orderbys,
 		memmove(desc->orderByData, orderbys,
 				desc->numberOfOrderBys * sizeof(ScanKeyData));
 	scan->started = false;
+}
+
+void
+vego_scan_set_ef(IndexScanDesc desc, int ef)
+{
+	VegoScan   *scan = desc->opaque;
+
+	scan->ef_given = ef;
 }
 
 /* What does not change between rescans. */
@@ -271,7 +280,8 @@ start_scan(IndexScanDesc desc, VegoScan *scan)
 	scan->unordered = !set_query(desc, scan);
 	if (!scan->unordered)
 	{
-		scan->ef_search = vego_options_ef_search(desc->indexRelation);
+		scan->ef_search = scan->ef_given > 0 ? scan->ef_given :
+			vego_options_ef_search(desc->indexRelation);
 		vego_search_start(&scan->search, 0, scan->ef_search, true);
 		vego_search_run(&scan->search);
 	}

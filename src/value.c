@@ -105,43 +105,40 @@ most_dims(const VegoShape *shape, int m)
 		4 * 4 * 8 / shape->bits;
 }
 
-/* What the class prescribes, else what was asked for, else 8. */
+/* What the type prescribes, else what was asked for, else 8. */
 static int
-choose_bits(Relation index, const VegoOpclass *opclass)
+choose_bits(const char *what, const VegoIndexedType *type, int given)
 {
-	int			given = vego_options_bits(index);
-
-	if (opclass->type->bits == VEGO_BITS_CHOSEN)
+	if (type->bits == VEGO_BITS_CHOSEN)
 		return given > 0 ? given : 8;
 	if (given > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("index \"%s\" on type %s cannot have bits = %d",
-						RelationGetRelationName(index), opclass->type->name,
-						given),
+				 errmsg("%s on type %s cannot have bits = %d", what,
+						type->name, given),
 				 errhint("Only vectors are quantized; leave bits out.")));
-	return opclass->type->bits;
+	return type->bits;
 }
 
 static void
-report_dims(const char *name, const VegoShape *shape)
+report_dims(const char *what, const VegoShape *shape)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			 errmsg("index \"%s\" cannot have more than %d dimensions with bits = %d",
-					name, most_dims(shape, VEGO_MIN_M), shape->bits),
+			 errmsg("%s cannot have more than %d dimensions with bits = %d",
+					what, most_dims(shape, VEGO_MIN_M), shape->bits),
 			 shape->bits == 8 ?
 			 errhint("Use WITH (bits = 4), or index fewer dimensions.") :
 			 errhint("Index fewer dimensions.")));
 }
 
 static void
-report_m(const char *name, const VegoShape *shape, int given_m, int m_ceiling)
+report_m(const char *what, const VegoShape *shape, int m_ceiling)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-			 errmsg("index \"%s\" of %d dimensions cannot have m = %d with bits = %d",
-					name, shape->dims, given_m, shape->bits),
+			 errmsg("%s of %d dimensions cannot have m = %d with bits = %d",
+					what, shape->dims, shape->m, shape->bits),
 			 errdetail("A node must fit a page."),
 			 shape->bits == 8 ?
 			 errhint("Use an m of at most %d, or WITH (bits = 4).",
@@ -150,38 +147,49 @@ report_m(const char *name, const VegoShape *shape, int given_m, int m_ceiling)
 }
 
 VegoShape
+vego_shape_choose(const char *what, const VegoIndexedType *type,
+				  VegoShape wanted)
+{
+	VegoShape	shape = wanted;
+	int			m_ceiling;
+
+	shape.bits = choose_bits(what, type, wanted.bits);
+	if (shape.dims > type->max_dims)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("%s cannot have more than %d dimensions", what,
+						type->max_dims)));
+
+	m_ceiling = largest_m(&shape);
+	if (m_ceiling < VEGO_MIN_M)
+		report_dims(what, &shape);
+	if (shape.m > m_ceiling)
+		report_m(what, &shape, m_ceiling);
+	if (shape.m == 0)
+		shape.m = Min(VEGO_DEFAULT_M, m_ceiling);
+	return shape;
+}
+
+VegoShape
 vego_shape(Relation index, const VegoOpclass *opclass)
 {
 	const char *name = RelationGetRelationName(index);
 	Form_pg_attribute column = TupleDescAttr(RelationGetDescr(index), 0);
-	int			given_m = vego_options_m(index);
-	int			m_ceiling;
-	VegoShape	shape;
+	VegoShape	wanted = {
+		column->atttypmod, vego_options_bits(index), vego_options_m(index),
+		vego_options_exact(index)
+	};
 
-	shape.dims = column->atttypmod;
-	getBaseTypeAndTypmod(column->atttypid, &shape.dims);
-	shape.bits = choose_bits(index, opclass);
-	shape.exact = vego_options_exact(index);
-	if (shape.dims < 1)
+	getBaseTypeAndTypmod(column->atttypid, &wanted.dims);
+	if (wanted.dims < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("column of index \"%s\" does not have dimensions",
 						name),
 				 errhint("Give the column a type such as %s(3), or index an expression cast to it.",
 						 opclass->type->name)));
-	if (shape.dims > opclass->type->max_dims)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("index \"%s\" cannot have more than %d dimensions",
-						name, opclass->type->max_dims)));
-
-	m_ceiling = largest_m(&shape);
-	if (m_ceiling < VEGO_MIN_M)
-		report_dims(name, &shape);
-	if (given_m > m_ceiling)
-		report_m(name, &shape, given_m, m_ceiling);
-	shape.m = given_m > 0 ? given_m : Min(VEGO_DEFAULT_M, m_ceiling);
-	return shape;
+	return vego_shape_choose(psprintf("index \"%s\"", name), opclass->type,
+							 wanted);
 }
 
 /* Candidates for a row's links in a build of so many rows. */
@@ -196,11 +204,15 @@ candidates_for(double rows)
 }
 
 int
+vego_ef_construction_for(int given, double rows)
+{
+	return given > 0 ? given : (int) candidates_for(rows);
+}
+
+int
 vego_ef_construction(Relation index, double rows)
 {
-	int			given = vego_options_ef_construction(index);
-
-	return given > 0 ? given : (int) candidates_for(rows);
+	return vego_ef_construction_for(vego_options_ef_construction(index), rows);
 }
 
 int

@@ -58,10 +58,19 @@ typedef struct VegoShape
 extern VegoShape vego_shape(Relation index, const VegoOpclass *opclass);
 
 /*
+ * The same without an index: bits and m that are 0 are chosen.  Errors begin
+ * with what it is that has that shape.
+ */
+extern VegoShape vego_shape_choose(const char *what,
+								   const VegoIndexedType *type,
+								   VegoShape wanted);
+
+/*
  * Candidates for a row's links in an index of so many rows: in a build, and in
  * an insert, which has more unless the index says how many.
  */
 extern int	vego_ef_construction(Relation index, double rows);
+extern int	vego_ef_construction_for(int given, double rows);
 extern int	vego_insert_ef_construction(Relation index, double rows);
 
 #endif							/* VEGO_VALUE_H */
