@@ -15,7 +15,7 @@
 #include "rows.h"
 
 /* Rows that a block takes at once. */
-#define VEGO_BLOCK_ROWS 24
+#define VEGO_BLOCK_ROWS 32
 
 /* Scaled norms above this are drawn in, lest their squares overflow. */
 #define VEGO_LARGEST_NORM 1e12
