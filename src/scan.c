@@ -42,7 +42,7 @@
  */
 #define LOOK_AHEAD 2
 
-/* And not more than so many times that, or ef_search if that is more. */
+/* And not more than twice that, or ef_search if that is more. */
 #define MOST_AHEAD 2
 
 /*
@@ -495,7 +495,7 @@ searched_up_to(VegoScan *scan, double distance)
 		(scan->rows.count == 0 && scan->candidates.count == 0))
 		return false;
 	if (!scan->search.all_met &&
-		scan->search.found_count >= MOST_AHEAD * Max(wanted, scan->ef_search))
+		scan->search.found_count >= Max(MOST_AHEAD * wanted, scan->ef_search))
 		return true;
 	rank = vego_search_frontier(&scan->search);
 	return rank < DBL_MAX &&
