@@ -39,6 +39,7 @@ typedef struct VegoBlocks
 /* Vectors as the rows of blocks. */
 typedef struct VegoPanel
 {
+	void	   *memory;			/* of the codes, which are aligned in it */
 	int8	   *codes;			/* VegoBlocks.stride apart */
 	VegoBlockRow *factors;
 } VegoPanel;
@@ -49,6 +50,7 @@ typedef struct VegoColumns
 	int			count;
 	int			padded;			/* up to a multiple of VEGO_BLOCK_COLUMNS */
 	int32		places;			/* of marks; enough for all columns */
+	void	   *memory;			/* of packed, which is aligned in it */
 	uint8	   *packed;			/* VegoBlocks.packed_bytes apart */
 	VegoBlockColumns *factors;
 } VegoColumns;
