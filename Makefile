@@ -95,6 +95,7 @@ OBJS = \
 	src/vector_ops.o \
 	src/vego.o \
 	src/visited.o \
+	src/simd/kernels_amx.o \
 	src/simd/kernels_avx2.o \
 	src/simd/kernels_avx512.o \
 	src/simd/kernels_choose.o \

@@ -272,7 +272,8 @@ bench_table(const VegoKernels *k)
 int
 main(int argc, char **argv)
 {
-	static const char *const names[] = {"scalar", "avx2", "avx512", "neon"};
+	static const char *const names[] = {"scalar", "avx2", "avx512", "amx",
+		"neon"};
 
 	for (int i = 0; i < MAX_LENGTH; i++)
 	{

@@ -15,7 +15,7 @@
 #include "rows.h"
 
 /* Rows that a block takes at once. */
-#define VEGO_BLOCK_ROWS 24
+#define VEGO_BLOCK_ROWS 32
 
 /* Scaled norms above this are drawn in, lest their squares overflow. */
 #define VEGO_LARGEST_NORM 1e12
@@ -39,6 +39,7 @@ typedef struct VegoBlocks
 /* Vectors as the rows of blocks. */
 typedef struct VegoPanel
 {
+	void	   *memory;			/* of the codes, which are aligned in it */
 	int8	   *codes;			/* VegoBlocks.stride apart */
 	VegoBlockRow *factors;
 } VegoPanel;
@@ -49,6 +50,7 @@ typedef struct VegoColumns
 	int			count;
 	int			padded;			/* up to a multiple of VEGO_BLOCK_COLUMNS */
 	int32		places;			/* of marks; enough for all columns */
+	void	   *memory;			/* of packed, which is aligned in it */
 	uint8	   *packed;			/* VegoBlocks.packed_bytes apart */
 	VegoBlockColumns *factors;
 } VegoColumns;

@@ -54,7 +54,7 @@ check_simd(char **value, void **extra, GucSource source)
 	if (strcmp(*value, "auto") == 0 || vego_kernels_find(*value) != NULL)
 		return true;
 	GUC_check_errdetail("This processor or build has no instruction set of that name for vego.");
-	GUC_check_errhint("Use auto, or one of scalar, avx2, avx512, neon that the processor has.");
+	GUC_check_errhint("Use auto, or one of scalar, avx2, avx512, amx, neon that the processor has.");
 	return false;
 }
 

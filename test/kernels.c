@@ -29,7 +29,7 @@
 
 #define MAX_LENGTH 2100
 #define MAX_DIMENSIONS 16384
-#define MAX_ROWS 29
+#define MAX_ROWS 70
 #define MAX_CODES 7
 #define CANARY 0xA5
 #define CANARY_BYTES 64
@@ -844,7 +844,7 @@ test_block_dots(const VegoKernels *k, const Case *c)
 	int			n = c->n;
 	bool		large = n > MAX_LENGTH;
 	int			random_rows = 1 + (int) (random_bits() % MAX_ROWS);
-	int			row_count = large ? 15 : random_rows;
+	int			row_count = large ? 17 : random_rows;
 	int			columns = (int) (random_bits() % (VEGO_BLOCK_COLUMNS + 1));
 	size_t		stride = vego_block_stride(n);
 	size_t		dots_bytes = sizeof(int32_t) * row_count * VEGO_BLOCK_COLUMNS;
@@ -1130,7 +1130,8 @@ choosing_works(void)
 int
 main(void)
 {
-	static const char *const names[] = {"scalar", "avx2", "avx512", "neon"};
+	static const char *const names[] = {"scalar", "avx2", "avx512", "amx",
+		"neon"};
 	struct sigaction action = {.sa_handler = on_fault};
 	bool		passed = true;
 

@@ -219,6 +219,13 @@ extern const VegoKernels vego_kernels_scalar;
 #if defined(__x86_64__)
 extern const VegoKernels vego_kernels_avx2;
 extern const VegoKernels vego_kernels_avx512;
+
+/* Those of AVX-512 with another block_dots, once they are filled in. */
+extern VegoKernels vego_kernels_amx;
+extern void vego_kernels_fill_amx(void);
+
+/* Does the operating system let this process have the matrix unit? */
+extern bool vego_kernels_may_use_amx(void);
 #endif
 #if defined(__aarch64__)
 extern const VegoKernels vego_kernels_neon;
@@ -234,7 +241,7 @@ extern const VegoKernels *vego_kernels;
  * The same for single calls with much other work between them, like those of an
  * SQL function for each row of a table.  Registers of 512 bits gain nothing
  * there, and that other work was seen to take longer beside them.  So avx2
- * takes the place of avx512.
+ * takes the place of avx512 and amx.
  */
 extern const VegoKernels *vego_kernels_apart;
 

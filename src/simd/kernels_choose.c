@@ -48,6 +48,21 @@ cpu_has_avx512(void)
 		__builtin_cpu_supports("avx512vnni");
 }
 
+/* Compilers cannot ask for it by name: leaf 7, edx. */
+static bool
+cpu_has_amx(void)
+{
+	const unsigned wanted = 1U << 24 | 1U << 25;	/* tiles, of bytes */
+	unsigned	eax,
+				ebx,
+				ecx,
+				edx;
+
+	return cpu_has_avx512() &&
+		__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 &&
+		(edx & wanted) == wanted && vego_kernels_may_use_amx();
+}
+
 #endif
 
 static bool
@@ -64,6 +79,7 @@ static const struct
 }			tables[] =
 {
 #if defined(__x86_64__)
+	{&vego_kernels_amx, cpu_has_amx},
 	{&vego_kernels_avx512, cpu_has_avx512},
 	{&vego_kernels_avx2, cpu_has_avx2},
 #endif
@@ -97,7 +113,7 @@ vego_kernels_choose(const char *name)
 	vego_kernels = kernels;
 	vego_kernels_apart = kernels;
 #if defined(__x86_64__)
-	if (kernels == &vego_kernels_avx512)
+	if (kernels == &vego_kernels_avx512 || kernels == &vego_kernels_amx)
 		vego_kernels_apart = &vego_kernels_avx2;
 #endif
 	return true;
@@ -111,6 +127,7 @@ choose_best(void)
 #if defined(__x86_64__)
 	/* Other constructors, the compiler's own among them, may run later. */
 	__builtin_cpu_init();
+	vego_kernels_fill_amx();
 #endif
 	vego_kernels_choose("auto");
 }

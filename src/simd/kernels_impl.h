@@ -697,6 +697,9 @@ block_dots(const int8_t *rows, int row_count, const uint8_t *packed, int n,
 	}
 
 	TAKE_TILES(BLOCK_ROWS);
+#if BLOCK_ROWS > 8
+	TAKE_TILES(8);
+#endif
 #if BLOCK_ROWS > 4
 	TAKE_TILES(4);
 #endif
