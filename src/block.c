@@ -37,7 +37,8 @@ vego_blocks_init(VegoBlocks *blocks, const VegoRows *rows, double scale,
 									sizeof(int32), &memory);
 	blocks->marks = vego_allocate((size_t) VEGO_BLOCK_ROWS * widest,
 								  sizeof(int32));
-	blocks->least = vego_allocate((size_t) VEGO_BLOCK_ROWS * widest,
+	blocks->most_hands = VEGO_BLOCK_COLUMNS;
+	blocks->least = vego_allocate(VEGO_BLOCK_ROWS * VEGO_BLOCK_COLUMNS,
 								  sizeof(int32));
 }
 
@@ -221,11 +222,22 @@ measure(VegoBlocks *blocks, const VegoPanel *panel, int first, int row_count,
 			vego_blocks_marks(blocks, columns, r)[c] = VEGO_NO_MARK;
 }
 
+static void
+deal_hands(VegoBlocks *blocks, const VegoColumns *columns, int wanted)
+{
+	blocks->hands = vego_nearest_hands(wanted, columns->padded);
+	if (blocks->hands <= blocks->most_hands)
+		return;
+	blocks->most_hands = blocks->hands;
+	blocks->least = repalloc_huge(blocks->least, sizeof(int32) *
+								  VEGO_BLOCK_ROWS * blocks->most_hands);
+}
+
 void
 vego_blocks_measure(VegoBlocks *blocks, const VegoPanel *panel, int first,
 					int row_count, const VegoColumns *columns, int wanted)
 {
-	blocks->hands = vego_nearest_hands(wanted, columns->padded);
+	deal_hands(blocks, columns, wanted);
 	measure(blocks, panel, first, row_count, columns, 0, 0);
 }
 
@@ -234,7 +246,7 @@ vego_blocks_measure_pairs(VegoBlocks *blocks, const VegoPanel *panel,
 						  int first, int row_count,
 						  const VegoColumns *columns, int wanted)
 {
-	blocks->hands = vego_nearest_hands(wanted, columns->padded);
+	deal_hands(blocks, columns, wanted);
 	measure(blocks, panel, first, row_count, columns, first, 1);
 }
 

@@ -32,8 +32,9 @@ typedef struct VegoBlocks
 	uint8	   *bytes;			/* VEGO_BLOCK_COLUMNS x dimensions */
 	int32	   *dots;			/* VEGO_BLOCK_ROWS x VEGO_BLOCK_COLUMNS */
 	int32	   *marks;			/* VEGO_BLOCK_ROWS x the widest columns */
-	int32	   *least;			/* likewise, but hands of them */
+	int32	   *least;			/* VEGO_BLOCK_ROWS x hands */
 	int			hands;			/* of nearest.h, as measured last */
+	int			most_hands;		/* that there is room for */
 } VegoBlocks;
 
 /* Vectors as the rows of blocks. */

@@ -226,7 +226,9 @@ vego_partition_memory(const VegoCoder *coder, uint32 count,
 	Size		in_link_back = 18 + 24 * m;
 	Size		vector = vego_block_stride(coder->block_dims) + sizeof(VegoBlockRow);
 	Size		leaf_vectors = 2 * Min(count, leaves.limit);
-	Size		other = VEGO_BLOCK_ROWS * leaves.limit * 2 * sizeof(int32);
+	Size		hands = vego_nearest_hands(leaves.candidates, leaves.limit);
+	Size		other = VEGO_BLOCK_ROWS * (leaves.limit + hands) *
+		sizeof(int32);
 
 	if (leaves.a_row > 1)
 		other += vego_partition_range_bytes(coder);
