@@ -101,6 +101,26 @@ cmp_ok($withheld, '<', 0.001, 'LIMIT 10: few rows withheld');
 ($fetched, $withheld) = cost_of_limit(100, 1000);
 cmp_ok($fetched, '<=', 1.5 * 100 + 5, 'LIMIT 100: few heap rows read');
 
+# Rows so near each other that codes of 4 bits cannot tell them apart: a short
+# LIMIT fetches no more of them than ef_search.
+$node->safe_psql('postgres', q{
+	CREATE TABLE close AS
+		SELECT i AS id,
+			(v + ('[' || repeat('0,', 127) || i * 1e-6 || ']')::vector)::vector(128) AS v
+		FROM generate_series(1, 8000) i, test_vector(i % 20) v;
+	CREATE INDEX close_v ON close USING vego_hnsw (v vector_l2_ops)
+		WITH (bits = 4)});
+$fetched = $node->safe_psql('postgres', q{
+	SET enable_seqscan = off;
+	SET vego.ef_search = 40;
+	CREATE TEMP TABLE nearest AS
+		SELECT i, id FROM generate_series(0, 19) i, test_vector(i) q,
+			LATERAL (SELECT id FROM close ORDER BY v <-> q LIMIT 10) x;
+	SELECT rows_fetched / 20.0 FROM vego_stats('close_v')});
+cmp_ok($fetched, '<=', 50, 'rows that look alike: no more are fetched');
+diag("$fetched rows fetched of rows that look alike");
+$node->safe_psql('postgres', 'DROP TABLE close');
+
 # relaxed order withholds nothing
 is( $node->safe_psql('postgres', q{
 		SET enable_seqscan = off;
