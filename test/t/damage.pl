@@ -596,7 +596,7 @@ $node->stop;
 # Has vego_check said all it can?
 #
 
-# The texts in a source file, as patterns; those of errors and of memory
+# The texts in a source file, as patterns; those of errors, names and memory
 # contexts are not findings.
 sub texts_of
 {
@@ -605,7 +605,7 @@ sub texts_of
 	my %texts;
 
 	$source =~ s{/\*.*?\*/}{}gs;
-	$source =~ s/\b(?:ereport|vego_report_corrupted|AllocSetContextCreate)\s*\(.*?;//gs;
+	$source =~ s/\b(?:ereport|psprintf|vego_report_corrupted|AllocSetContextCreate)\s*\(.*?;//gs;
 	$source =~ s/"\s*UINT64_FORMAT\s*"/\%d/g;
 	$source =~ s/"\s*UINT64_FORMAT/\%d"/g;
 	$source =~ s/UINT64_FORMAT\s*"/"\%d/g;
