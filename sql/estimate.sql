@@ -2,14 +2,10 @@
 -- that builds turn out to need.
 SET client_min_messages = warning;
 CREATE SCHEMA estimate_test;
-SET search_path = estimate_test, public;
+SET search_path = estimate_test, vego_test, public;
 -- one process, so that it is known how many there are
 SET max_parallel_maintenance_workers = 0;
 
-CREATE FUNCTION some_vector(seed int, dims int) RETURNS vector
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-	SELECT array_agg(sin(seed * (0.7::float8 + j * j))::real)::vector FROM generate_series(1, dims) j
-$$;
 CREATE FUNCTION count_of(arguments text) RETURNS int LANGUAGE sql IMMUTABLE AS $$
 	SELECT (regexp_match(arguments, '^\d+'))[1]::int
 $$;
@@ -42,8 +38,8 @@ DECLARE
 	dims int := (regexp_match(arguments, ', (\d+)'))[1];
 BEGIN
 	EXECUTE format('CREATE TABLE built AS SELECT %s::%s(%s) AS v FROM generate_series(1, %s) i',
-		CASE type WHEN 'bit' THEN format('binary_quantize(some_vector(i, %s))', dims)
-			ELSE format('some_vector(i, %s)', dims) END,
+		CASE type WHEN 'bit' THEN format('binary_quantize(vector_of(i, %s))', dims)
+			ELSE format('vector_of(i, %s)', dims) END,
 		type, dims, count_of(arguments));
 	EXECUTE format('CREATE INDEX built_v ON built USING vego_hnsw (v %s_ops) %s',
 		type || CASE type WHEN 'bit' THEN '_hamming' ELSE '_l2' END, 'WITH (' || nullif(options, '') || ')');
@@ -70,7 +66,7 @@ SELECT arguments, index_bytes, bytes FROM sizes, estimate(arguments)
 WHERE abs(index_bytes - bytes) > bytes * 0.02 OR index_bytes % 8192 <> 0;
 SELECT count(*), count(DISTINCT bytes) > 12 AS various FROM sizes;
 -- compressed vectors take no more than plain ones
-CREATE TABLE built AS SELECT some_vector(i % 5, 300)::vector(300) AS v FROM generate_series(1, 200) i;
+CREATE TABLE built AS SELECT vector_of(i % 5, 300)::vector(300) AS v FROM generate_series(1, 200) i;
 CREATE INDEX built_v ON built USING vego_hnsw (v) WITH (exact = zstd);
 SELECT pg_relation_size('built_v') <= zstd.index_bytes AS within, zstd = plain AS as_plain
 FROM vego_estimate(200, 300, exact => 'zstd') zstd, vego_estimate(200, 300, exact => 'plain') plain;
@@ -87,7 +83,7 @@ EXCEPTION WHEN configuration_limit_exceeded THEN
 	RETURN true;
 END
 $$;
-CREATE TABLE many AS SELECT some_vector(i, 8)::vector(8) AS v FROM generate_series(1, 12000) i;
+CREATE TABLE many AS SELECT vector_of(i, 8)::vector(8) AS v FROM generate_series(1, 12000) i;
 SELECT arguments, needs_files(build_memory, options) AS with_it, needs_files(build_memory - 4096, options) AS with_less
 FROM (VALUES ('12000, 8, processes => 1', ''),
 	('12000, 8, m => 8, ef_construction => 200, processes => 1', 'WITH (m = 8, ef_construction = 200)'),
@@ -121,17 +117,6 @@ FROM vego_estimate(1073741823, 7000, m => 100, ef_construction => 2000, processe
 SELECT provolatile, proparallel, has_function_privilege('public', oid, 'EXECUTE') AS public
 FROM pg_proc WHERE proname = 'vego_estimate';
 
-CREATE FUNCTION refusal(statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	hint text;
-BEGIN
-	EXECUTE statement;
-	RETURN 'done';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
-	RETURN SQLSTATE || ' ' || SQLERRM || coalesce(' / ' || nullif(hint, ''), '');
-END
-$$;
 SELECT call, refusal('SELECT vego_estimate(' || call || ')')
 FROM unnest(ARRAY['-1, 3', '1073741824, 3', 'NULL, 3', '5, 0', '5, -3', '5, NULL', '5, 16001', '5, 9000', '5, 2000000000',
 	'5, 3, bits => 5', '5, 3, bits => 0', '5, 3, ''bit'', bits => 8', '5, 3, m => 1', '5, 3, m => 101', '5, 8000, m => 100',

@@ -1,23 +1,17 @@
 -- vego_recall: beside what SQL says, on indexes of every type, and refusals.
 SET client_min_messages = warning;
 CREATE SCHEMA recall_test;
-SET search_path = recall_test, public;
-
-CREATE FUNCTION some_vector(seed int, dims int) RETURNS vector
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-	SELECT array_agg((hashint4(hashint4(seed) # j) / 2147483648.0)::real)::vector
-	FROM generate_series(1, dims) j
-$$;
+SET search_path = recall_test, vego_test, public;
 
 CREATE TABLE rows (id int, v vector(24), b bit(64)) WITH (autovacuum_enabled = off);
 CREATE INDEX l2 ON rows USING vego_hnsw (v) WITH (m = 4, ef_construction = 8);
 SELECT vego_recall('l2') AS empty;
-INSERT INTO rows SELECT i, some_vector(i, 24), (hashint8(i)::bit(32) || hashint8(-i)::bit(32))::bit(64)
+INSERT INTO rows SELECT i, vector_of(i, 24), (hashint8(i)::bit(32) || hashint8(-i)::bit(32))::bit(64)
 FROM generate_series(1, 800) i;
 INSERT INTO rows SELECT i, NULL, NULL FROM generate_series(801, 810) i;
 INSERT INTO rows SELECT i, array_fill(0::real, ARRAY[24])::vector, 0::bit(64) FROM generate_series(811, 815) i;
 DELETE FROM rows WHERE id % 5 = 0;
-UPDATE rows SET v = some_vector(-id, 24) WHERE id % 7 = 0 AND id <= 800;
+UPDATE rows SET v = vector_of(-id, 24) WHERE id % 7 = 0 AND id <= 800;
 
 CREATE INDEX half ON rows USING vego_hnsw ((v::halfvec(24)) halfvec_cosine_ops) WITH (exact = zstd);
 CREATE INDEX sparse ON rows USING vego_hnsw ((v::sparsevec(24)) sparsevec_ip_ops);
@@ -79,7 +73,7 @@ RESET vego.ef_search;
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT vego_recall('part', 10000, 1000, 10000);
 DELETE FROM rows WHERE id % 2 = 0;
-INSERT INTO rows SELECT -3 * i, some_vector(2000 + i, 24) FROM generate_series(1, 50) i;
+INSERT INTO rows SELECT -3 * i, vector_of(2000 + i, 24) FROM generate_series(1, 50) i;
 SELECT vego_recall('part', 10000, 1000, 10000);
 ROLLBACK;
 
@@ -115,17 +109,6 @@ DROP OWNED BY regress_vego_asker;
 DROP ROLE regress_vego_asker;
 
 -- refusals
-CREATE FUNCTION refusal(statement text) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	hint text;
-BEGIN
-	EXECUTE statement;
-	RETURN 'done';
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
-	RETURN SQLSTATE || ' ' || SQLERRM || coalesce(' / ' || nullif(hint, ''), '');
-END
-$$;
 CREATE INDEX tree ON rows (id);
 CREATE TABLE parted (v vector(3)) PARTITION BY LIST (v);
 CREATE INDEX parted_v ON parted USING vego_hnsw (v);

@@ -206,7 +206,7 @@ PG_FUNCTION_INFO_V1(vego_estimate);
 Datum
 vego_estimate(PG_FUNCTION_ARGS)
 {
-	IndexPlan		plan;
+	IndexPlan	plan;
 	VegoShape	wanted;
 	TupleDesc	columns;
 	Datum		values[ESTIMATE_COLUMNS];

@@ -57,7 +57,7 @@ typedef struct Recall
 	void		(*step) (struct Recall *recall, Datum value);
 	uint64		rows;			/* seen that could be queries */
 	int			count;
-	RecallQuery	   *queries;
+	RecallQuery *queries;
 	uint64		true_rows;
 	uint64		found_rows;
 } Recall;
@@ -118,7 +118,7 @@ choose_place(Recall *recall)
 static void
 choose_query(Recall *recall, Datum value)
 {
-	RecallQuery	   *query;
+	RecallQuery *query;
 	int			place;
 
 	/* zero under cosine has no distance to itself, and is not in the index */
@@ -151,7 +151,7 @@ compare_with_queries(Recall *recall, Datum value)
 {
 	for (int i = 0; i < recall->count; i++)
 	{
-		RecallQuery	   *query = &recall->queries[i];
+		RecallQuery *query = &recall->queries[i];
 		double		distance = distance_between(recall, value, query->value);
 
 		CHECK_FOR_INTERRUPTS();

@@ -223,9 +223,6 @@ extern const VegoKernels vego_kernels_avx512;
 /* Those of AVX-512 with another block_dots, once they are filled in. */
 extern VegoKernels vego_kernels_amx;
 extern void vego_kernels_fill_amx(void);
-
-/* Does the operating system let this process have the matrix unit? */
-extern bool vego_kernels_may_use_amx(void);
 #endif
 #if defined(__aarch64__)
 extern const VegoKernels vego_kernels_neon;

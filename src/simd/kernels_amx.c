@@ -13,8 +13,6 @@
 
 #include <immintrin.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 /* The packaged build targets any x86-64; only these functions go beyond. */
 #if defined(__clang__)
@@ -177,23 +175,6 @@ vego_kernels_fill_amx(void)
 	vego_kernels_amx = vego_kernels_avx512;
 	vego_kernels_amx.name = name;
 	vego_kernels_amx.block_dots = block_dots;
-}
-
-/*
- * Linux gives a process the matrix unit when it asks, which children inherit:
- * arch_prctl(ARCH_REQ_XCOMP_PERM, tile data), see Documentation/arch/x86/xstate.
- */
-#define ASK_FOR_STATE 0x1023
-#define TILE_DATA 18
-
-bool
-vego_kernels_may_use_amx(void)
-{
-#if defined(__linux__) && defined(SYS_arch_prctl)
-	return syscall(SYS_arch_prctl, ASK_FOR_STATE, TILE_DATA) == 0;
-#else
-	return false;
-#endif
 }
 
 #endif							/* __x86_64__ */

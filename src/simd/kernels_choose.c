@@ -8,6 +8,8 @@
 #include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #include "simd/kernels.h"
@@ -48,6 +50,23 @@ cpu_has_avx512(void)
 		__builtin_cpu_supports("avx512vnni");
 }
 
+/*
+ * Linux gives a process the matrix unit when it asks, which children inherit:
+ * arch_prctl(ARCH_REQ_XCOMP_PERM, tile data), see Documentation/arch/x86/xstate.
+ */
+#define ASK_FOR_STATE 0x1023
+#define TILE_DATA 18
+
+static bool
+may_use_amx(void)
+{
+#if defined(__linux__) && defined(SYS_arch_prctl)
+	return syscall(SYS_arch_prctl, ASK_FOR_STATE, TILE_DATA) == 0;
+#else
+	return false;
+#endif
+}
+
 /* Compilers cannot ask for it by name: leaf 7, edx. */
 static bool
 cpu_has_amx(void)
@@ -60,7 +79,7 @@ cpu_has_amx(void)
 
 	return cpu_has_avx512() &&
 		__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 &&
-		(edx & wanted) == wanted && vego_kernels_may_use_amx();
+		(edx & wanted) == wanted && may_use_amx();
 }
 
 #endif
