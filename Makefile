@@ -128,6 +128,7 @@ REGRESS = \
 	index_order \
 	index_plan \
 	index_values \
+	index_memory \
 	index_types \
 	index_sparse \
 	check \

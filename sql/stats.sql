@@ -81,6 +81,12 @@ SELECT a.ranked_by_hint - b.ranked_by_hint AS by_hint, a.ranked_by_pin > b.ranke
 FROM vego_stats('rows_l2') a, seen b;
 RESET vego.pinned_reads;
 
+-- a row that is dead to everybody is not returned, though the scan has not seen that
+CREATE TEMPORARY TABLE few AS SELECT * FROM rows WHERE v IS NOT NULL;
+CREATE INDEX few_v ON few USING vego_hnsw (v) WITH (exact = plain);
+DELETE FROM few WHERE id % 4 = 1;
+SELECT count(*) FROM (SELECT FROM few ORDER BY v <-> some_vector(-7, 10)) s;
+SELECT nodes, rows_returned, rows_withheld FROM vego_stats('few_v');
 
 -- what the server counts of any index: each search, so that one that is never
 -- used can be told from one that is

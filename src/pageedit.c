@@ -58,6 +58,9 @@ vego_edit_open_new(VegoPageEdit *edit, Buffer buffer, const char *image)
 	VegoEditPage *page = &edit->pages[edit->count++];
 
 	Assert(edit->count <= VEGO_EDIT_PAGES);
+	/* two who change the same pages would wait for each other */
+	Assert(edit->count == 1 ||
+		   BufferGetBlockNumber(page[-1].buffer) < BufferGetBlockNumber(buffer));
 	page->buffer = buffer;
 	page->image = image;
 	page->used = 0;

@@ -269,8 +269,36 @@ sub test_higher_entry
 	return;
 }
 
+# What an unlogged index was made of, its init fork, is in WAL alone until the next
+# checkpoint.
+sub test_unlogged
+{
+	my $found = q{
+		SET enable_seqscan = off;
+		SET vego."order" = relaxed;
+		SELECT count(*) FROM (SELECT id FROM fleeting ORDER BY v <-> narrow(1)) x};
+
+	$node->safe_psql('postgres', q{
+		CREATE UNLOGGED TABLE fleeting (id int, v vector(8));
+		CREATE INDEX fleeting_v ON fleeting USING vego_hnsw (v vector_l2_ops);
+		INSERT INTO fleeting SELECT i, narrow(i) FROM generate_series(1, 100) i});
+	kill_server_group($node);
+	$node->start;
+	foreach my $rows (0, 100)
+	{
+		$node->safe_psql('postgres', "
+			INSERT INTO fleeting SELECT i, narrow(i) FROM generate_series(1, $rows) i");
+		is($node->safe_psql('postgres', $found), $rows,
+			"unlogged: $rows rows after a kill");
+		is(index_findings($node, 'fleeting_v', 'error'), '',
+			"unlogged: an index of $rows rows is clean");
+	}
+	return;
+}
+
 is(join(' ', grep { !exists $reached_by{$_} } @records), '',
 	'something reaches each kind of record');
+test_unlogged();
 test_self_link();
 test_higher_entry();
 foreach my $round (1 .. $rounds)
