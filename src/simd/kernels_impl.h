@@ -634,6 +634,7 @@ code_dots8(const uint8_t *a, const uint8_t *const b[4], int n,
 	{
 		VB			codes = vb_load(a + i);
 
+#pragma GCC unroll 4
 		for (int k = 0; k < 4; k++)
 			acc[k] = vi_dot_codes(acc[k], codes, vb_load(b[k] + i));
 		bias = vi_dot_bias(bias, codes);
@@ -642,10 +643,12 @@ code_dots8(const uint8_t *a, const uint8_t *const b[4], int n,
 	{
 		VB			codes = vb_load_part(a + i, n - i);
 
+#pragma GCC unroll 4
 		for (int k = 0; k < 4; k++)
 			acc[k] = vi_dot_codes(acc[k], codes, vb_load_part(b[k] + i, n - i));
 		bias = vi_dot_bias(bias, codes);
 	}
+#pragma GCC unroll 4
 	for (int k = 0; k < 4; k++)
 		acc[k] = vi_sub(acc[k], bias);
 	vi_sum_four(acc, dots);
