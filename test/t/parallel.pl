@@ -99,7 +99,8 @@ foreach my $case (
 }
 
 # Copies, NULLs, a zero vector that cosine leaves out, a partial index, an
-# expression, an unlogged table, a table whose rows are toasted.
+# expression, an unlogged table, a table whose rows are toasted, and rows around
+# few others, whose leaf is the second for all and far too large.
 $node->safe_psql('postgres', <<'SQL');
 CREATE FUNCTION twice(v vector) RETURNS vector
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE AS
@@ -118,6 +119,12 @@ CREATE TABLE wide WITH (parallel_workers = 2) AS
 	FROM items WHERE id <= 12000;
 ALTER TABLE wide ALTER v SET STORAGE EXTERNAL;
 UPDATE wide SET id = id;
+CREATE TABLE around WITH (parallel_workers = 2) AS
+	SELECT id, (v * array_fill(0.1::real, ARRAY[128])::vector +
+		array_cat(array_append(array_fill(0::real, ARRAY[i]),
+			CASE WHEN i > 0 THEN 20::real ELSE 0 END),
+			array_fill(0::real, ARRAY[127 - i]))::vector)::vector(128) AS v
+	FROM items JOIN generate_series(0, 19) i ON id % 20 = i;
 SQL
 foreach my $case (
 	[ 'copies, NULLs and zeros', 3, 'odd', '(v vector_cosine_ops)' ],
@@ -125,6 +132,7 @@ foreach my $case (
 	[ 'expression', 3, 'items', '((twice(v)::vector(128)) vector_l2_ops)' ],
 	[ 'expression of this process', '', 'items', '((twice_here(v)::vector(128)) vector_l2_ops)' ],
 	[ 'toasted', 3, 'wide', '(v vector_l2_ops)' ],
+	[ 'a large leaf', 3, 'around', '(v vector_l2_ops)' ],
 	[ 'exact vectors', 3, 'wide', '(v vector_l2_ops) WITH (exact = zstd)' ])
 {
 	my ($name, $wanted, $table, $what) = @$case;
