@@ -152,6 +152,7 @@ CALLS(code_dots8, code_dots(k, n))
 CALLS(code_dot4, k->code_dot4(a, b, n / 2))
 CALLS(block_marks, block_marks(k, n))
 CALLS(marks_below, k->marks_below(marks, n, 20 << 20, found))
+CALLS(count_below, k->count_below(marks, n, 20 << 20))
 CALLS(sort_marks, sort_marks(k, n))
 
 static const struct
@@ -176,7 +177,8 @@ static const struct
 	{"code_dot8", call_code_dot8, 2},
 	{"code_dots8 x4", call_code_dots8, 5},
 	{"code_dot4", call_code_dot4, 1},
-	{"marks_below", call_marks_below, 4}
+	{"marks_below", call_marks_below, 4},
+	{"count_below", call_count_below, 4}
 };
 
 /* Nanoseconds a call, the best of several tries. */

@@ -772,6 +772,20 @@ marks_below(const int32_t *marks, int count, int32_t limit, int32_t *found)
 	return n;
 }
 
+static int
+count_below(const int32_t *marks, int count, int32_t limit)
+{
+	VI			limits = vi_set(limit);
+	int			n = 0;
+	int			i = 0;
+
+	for (; i + FLOAT_LANES <= count; i += FLOAT_LANES)
+		n += __builtin_popcount(vi_below(vi_load(marks + i), limits));
+	for (; i < count; i++)
+		n += marks[i] < limit;
+	return n;
+}
+
 /* The place of a mark is the number of those below it. */
 static void
 sort_marks(int32_t *marks, int count, int32_t *sorted)
@@ -784,12 +798,7 @@ sort_marks(int32_t *marks, int count, int32_t *sorted)
 		sorted[i] = VEGO_NO_MARK;
 	for (int i = 0; i < count; i++)
 	{
-		VI			mark = vi_set(marks[i]);
-		int			before = 0;
-
-		for (int j = 0; j < padded; j += FLOAT_LANES)
-			before += __builtin_popcount(vi_below(vi_load(marks + j), mark));
-		sorted[before] = marks[i];
+		sorted[count_below(marks, padded, marks[i])] = marks[i];
 	}
 }
 
@@ -821,6 +830,7 @@ const VegoKernels KERNEL_TABLE = {
 	.block_dots = block_dots,
 	.block_marks = block_marks,
 	.marks_below = marks_below,
+	.count_below = count_below,
 	.sort_marks = sort_marks,
 };
 

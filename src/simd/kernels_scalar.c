@@ -352,6 +352,16 @@ marks_below(const int32_t *marks, int count, int32_t limit, int32_t *found)
 	return n;
 }
 
+static int
+count_below(const int32_t *marks, int count, int32_t limit)
+{
+	int			n = 0;
+
+	for (int i = 0; i < count; i++)
+		n += marks[i] < limit;
+	return n;
+}
+
 static void
 sort_marks(int32_t *marks, int count, int32_t *sorted)
 {
@@ -393,6 +403,7 @@ const VegoKernels vego_kernels_scalar = {
 	.block_dots = block_dots,
 	.block_marks = block_marks,
 	.marks_below = marks_below,
+	.count_below = count_below,
 	.sort_marks = sort_marks,
 };
 
