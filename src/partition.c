@@ -224,10 +224,11 @@ vego_partition_memory(const VegoCoder *coder, uint32 count,
 	Size		marks = leaves.candidates + vego_strangers_a_leaf(leaves.a_row);
 	Size		in_choose_links = 9 + 10 * l + 4 * l * marks + 8 * m;
 	Size		in_link_back = 18 + 24 * m;
-	Size		vector = vego_block_stride(coder->block_dims) + sizeof(VegoBlockRow);
+	Size		stride = vego_block_stride(coder->block_dims);
+	Size		vector = stride + sizeof(VegoBlockRow);
 	Size		leaf_vectors = 2 * Min(count, leaves.limit);
 	Size		hands = vego_nearest_hands(leaves.candidates, leaves.limit);
-	Size		other = VEGO_BLOCK_ROWS * (leaves.limit + hands) *
+	Size		other = vego_block_height(stride) * (leaves.limit + hands) *
 		sizeof(int32);
 
 	if (leaves.a_row > 1)
