@@ -17,12 +17,13 @@
 /*
  * Rows that a block takes at once.  For each block all columns come anew from the
  * second-level cache or, where they are wide, from beyond it: then more rows at
- * once are faster.  But marks of many rows fill it, too.
+ * once are faster.  But marks of many rows fill it, too, and of little memory
+ * for a build they leave less.
  */
 static inline int
 vego_block_height(size_t stride)
 {
-	return stride < 512 ? 32 : 64;
+	return stride <= 512 ? 32 : 64;
 }
 
 /* Scaled norms above this are drawn in, lest their squares overflow. */
