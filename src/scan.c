@@ -232,6 +232,10 @@ set_query(IndexScanDesc desc, VegoScan *scan)
 	ScanKey		key = &desc->orderByData[0];
 	VegoContents contents;
 
+	/* a nested loop may rescan a million times */
+	if (scan->query_value != 0)
+		pfree(DatumGetPointer(scan->query_value));
+	scan->query_value = 0;
 	if (key->sk_flags & SK_ISNULL)
 		return false;
 
