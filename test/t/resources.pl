@@ -252,6 +252,8 @@ sub private_bytes
 # that has done it a few times before.  And what one statement holds at its end
 # beyond what it held when it had done it a few times: memory_at sees to it that
 # both are noted, since what a statement wastes goes when it ends.
+my $within = "SELECT current_setting('test.last')::bigint - current_setting('test.first')::bigint";
+
 sub growth_of
 {
 	my ($function, $times) = @_;
@@ -267,11 +269,10 @@ sub growth_of
 	$before = private_bytes($pid);
 	$session->query_safe("SELECT $function($tenth)") foreach 1 .. 10;
 	my $growth = private_bytes($pid) - $before;
-	my $within = $session->query_safe(
-		"SELECT current_setting('test.last')::bigint - current_setting('test.first')::bigint");
+	my $held = $session->query_safe($within);
 	$session->query_safe('ROLLBACK');
 	$session->quit;
-	return ($growth, $within);
+	return ($growth, $held);
 }
 
 # A query that is another one for each i, so that no join keeps its answers.
@@ -296,11 +297,31 @@ $node->safe_psql('postgres', q{
 foreach my $case ([ 'rescans', 'rescan', $rescans ], [ 'inserts', 'insert_more', $inserts ])
 {
 	my ($name, $function, $times) = @$case;
-	my ($growth, $within) = growth_of($function, $times);
+	my ($growth, $held) = growth_of($function, $times);
 
-	note("$times $name: $growth bytes; within a statement $within");
+	note("$times $name: $growth bytes; within a statement $held");
 	cmp_ok($growth, '<', 1024 * 1024, "$times $name take no more memory than a few");
-	cmp_ok($within, '<', 128 * 1024, "$name: nor do many in one statement");
+	cmp_ok($held, '<', 128 * 1024, "$name: nor do many in one statement");
+}
+foreach my $kind (
+	[ 'halfvec', 'v::halfvec(128) <-> q::halfvec(128)' ],
+	[ 'sparsevec', 'v::sparsevec(128) <=> q::sparsevec(128)' ],
+	[ 'bit', 'binary_quantize(v)::bit(128) <~> binary_quantize(q)::bit(128)' ])
+{
+	my ($name, $order) = @$kind;
+
+	$order =~ s/\bq\b/(SELECT q FROM queries WHERE i = n % 64 + 1)/;
+	my $held = $node->safe_psql('postgres', qq{
+		SET enable_seqscan = off;
+		SET enable_material = off;
+		SET enable_memoize = off;
+		SELECT FROM (SELECT count(x.id) FROM generate_series(1, 2000) n,
+			LATERAL (SELECT id FROM items ORDER BY $order LIMIT 1) x
+			WHERE memory_at(n, 2000)) y;
+		$within});
+
+	$held =~ s/^\s+//;
+	cmp_ok($held, '<', 128 * 1024, "rescans by $name: nor do many in one statement");
 }
 
 # A scan of the whole index, and one as wide as can be.
