@@ -230,18 +230,28 @@ static bool
 set_query(IndexScanDesc desc, VegoScan *scan)
 {
 	ScanKey		key = &desc->orderByData[0];
+	MemoryContext old;
 	VegoContents contents;
+	bool		ordered;
 
+	/* a nested loop may rescan a million times */
+	if (scan->query_value != 0)
+		pfree(DatumGetPointer(scan->query_value));
+	scan->query_value = 0;
 	if (key->sk_flags & SK_ISNULL)
 		return false;
 
 	scan->query_value =
 		PointerGetDatum(PG_DETOAST_DATUM_COPY(key->sk_argument));
+	old = MemoryContextSwitchTo(scan->row_context);
 	contents = scan->opclass->type->contents(scan->query_value);
 	if (contents.dims != scan->nodes->coder.dims)
 		vego_value_report_dims(desc->indexRelation, scan->nodes->coder.dims,
 							   "query", contents.dims);
-	return vego_query_set(&scan->query, &contents);
+	ordered = vego_query_set(&scan->query, &contents);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(scan->row_context);
+	return ordered;
 }
 
 static void
