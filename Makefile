@@ -156,7 +156,8 @@ RACES = \
 	race-freed \
 	race-dead \
 	race-twice \
-	race-overwritten
+	race-overwritten \
+	interrupts
 
 ISOLATION_OPTS = --inputdir=test/isolation --load-extension=vego
 

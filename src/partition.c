@@ -21,7 +21,7 @@
 #define MOST_LEAVES_A_ROW 16
 
 /* Work between two calls of the progress callback, in multiplications. */
-#define REPORT_WORK (16 * 1024 * 1024)
+#define REPORT_WORK (4 * 1024 * 1024)
 
 /* What goes with a distance, in dimensions. */
 #define DISTANCE_EXTRA 32
