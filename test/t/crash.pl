@@ -18,7 +18,7 @@ use VegoTest;
 my $rounds = rounds(10, 200);
 my $writers = 8;
 my $base_rows = 8_000;
-my $ids_per_writer = 100_000;
+my $ids_per_writer = 10_000_000;
 
 # Queries that recall is measured with, and how far it may be below that of a
 # fresh index: 100 queries tell two indexes apart to some 0.004 only.
