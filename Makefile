@@ -129,7 +129,6 @@ REGRESS = \
 	index_order \
 	index_plan \
 	index_values \
-	index_memory \
 	index_types \
 	index_sparse \
 	check \
