@@ -83,6 +83,7 @@ OBJS = \
 	src/signposts.o \
 	src/streams.o \
 	src/vacuum.o \
+	src/sorted.o \
 	src/sparsevec.o \
 	src/sparsevec_cast.o \
 	src/sparsevec_ops.o \
