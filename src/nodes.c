@@ -930,6 +930,7 @@ vego_nodes_insert(VegoNodes *nodes, VegoSlot *slot)
 
 	while ((target = GetFreeIndexPage(rel)) != InvalidBlockNumber)
 	{
+		CHECK_FOR_INTERRUPTS();
 		/* the map is not logged: it may be wrong after a crash */
 		if (target < first || target >= blocks)
 			continue;
