@@ -83,6 +83,7 @@ OBJS = \
 	src/signposts.o \
 	src/streams.o \
 	src/vacuum.o \
+	src/sorted.o \
 	src/sparsevec.o \
 	src/sparsevec_cast.o \
 	src/sparsevec_ops.o \
@@ -155,7 +156,8 @@ RACES = \
 	race-freed \
 	race-dead \
 	race-twice \
-	race-overwritten
+	race-overwritten \
+	interrupts
 
 ISOLATION_OPTS = --inputdir=test/isolation --load-extension=vego
 

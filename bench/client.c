@@ -16,7 +16,9 @@
  * once to warm up, which also gives the recall; then all send queries for
  * seconds= and the answers are only counted.  One CSV row a point; "header"
  * prints the names of its columns.  With statement=idle the clients send
- * SELECT 1 instead: what a statement costs that does nothing.
+ * SELECT 1 instead: what a statement costs that does nothing.  With
+ * statement=unordered they send the same parameter and get as many rows, but
+ * any: what is left when nothing is searched (prepared statements only).
  *
  * Recall counts by distance: a hit is a returned row that is no farther than
  * the k-th nearest of truth.ivecs.
@@ -41,6 +43,7 @@ typedef enum Protocol
 typedef enum Statement
 {
 	NEAREST,
+	UNORDERED,					/* any rows */
 	IDLE						/* SELECT 1 */
 } Statement;
 
@@ -277,9 +280,14 @@ prepare(Client *client, int ef)
 		execute(client->connection, sql);
 	}
 	execute(client->connection, first_sql[0] ? first_sql : "SELECT 1");
-	snprintf(sql, sizeof(sql),
-			 "SELECT id FROM %s ORDER BY embedding %s $1::vector::%s LIMIT %d",
-			 table, operator, type, point.k);
+	if (statement == UNORDERED)
+		snprintf(sql, sizeof(sql),
+				 "SELECT id FROM %s WHERE $1::vector::%s IS NOT NULL LIMIT %d",
+				 table, type, point.k);
+	else
+		snprintf(sql, sizeof(sql),
+				 "SELECT id FROM %s ORDER BY embedding %s $1::vector::%s LIMIT %d",
+				 table, operator, type, point.k);
 	PQclear(checked(client->connection,
 					PQprepare(client->connection, "nearest", sql, 0, NULL)));
 	PQclear(checked(client->connection,
@@ -446,7 +454,8 @@ set_option(const char *name, const char *value)
 		protocol = value[0] == 's' ? SIMPLE :
 			value[0] == 't' ? PREPARED_TEXT : PREPARED_BINARY;
 	else if (strcmp(name, "statement") == 0)
-		statement = value[0] == 'i' ? IDLE : NEAREST;
+		statement = value[0] == 'i' ? IDLE :
+			value[0] == 'u' ? UNORDERED : NEAREST;
 	else if (strcmp(name, "header") == 0)
 		header = value;
 	else if (strcmp(name, "k") == 0)

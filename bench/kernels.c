@@ -28,7 +28,7 @@ static float x[MAX_LENGTH];
 static float y[MAX_LENGTH];
 static float out[MAX_LENGTH];
 static uint8_t a[MAX_LENGTH + BATCH];
-static uint8_t b[MAX_LENGTH];
+static uint8_t b[MAX_LENGTH + BATCH];
 static int8_t high[MAX_LENGTH];
 static int8_t low[MAX_LENGTH];
 static int32_t marks[MAX_LENGTH];
@@ -107,6 +107,16 @@ query_dots(void (*kernel) (const uint8_t *const *codes, int count,
 	return (float) sums[count - 1];
 }
 
+static int32_t
+code_dots(const VegoKernels *k, int n)
+{
+	const uint8_t *const others[] = {b, b + 1, b + 2, b + 3};
+	int32_t		dots[4];
+
+	k->code_dots8(a, others, n, dots);
+	return dots[0] + dots[3];
+}
+
 /* As long as a block is wide, whatever n, and as many rows. */
 static float
 block_marks(const VegoKernels *k, int n)
@@ -138,9 +148,11 @@ CALLS(query_dots4, query_dots(k->query_dots4, BATCH, n / 2))
 CALLS(query_l1_8, k->query_l1_8(a, x, -1, 0.01f, n))
 CALLS(query_l1_4, k->query_l1_4(a, x, -1, 0.1f, n))
 CALLS(code_dot8, k->code_dot8(a, b, n))
+CALLS(code_dots8, code_dots(k, n))
 CALLS(code_dot4, k->code_dot4(a, b, n / 2))
 CALLS(block_marks, block_marks(k, n))
 CALLS(marks_below, k->marks_below(marks, n, 20 << 20, found))
+CALLS(count_below, k->count_below(marks, n, 20 << 20))
 CALLS(sort_marks, sort_marks(k, n))
 
 static const struct
@@ -163,8 +175,10 @@ static const struct
 	{"query_l1_8", call_query_l1_8, 5},
 	{"query_l1_4", call_query_l1_4, 4.5},
 	{"code_dot8", call_code_dot8, 2},
+	{"code_dots8 x4", call_code_dots8, 5},
 	{"code_dot4", call_code_dot4, 1},
-	{"marks_below", call_marks_below, 4}
+	{"marks_below", call_marks_below, 4},
+	{"count_below", call_count_below, 4}
 };
 
 /* Nanoseconds a call, the best of several tries. */

@@ -90,7 +90,7 @@ class Results:
     def systems(self, data):
         return [s for s in dict.fromkeys(p["system"] for p in self.points
                                          if p["data"] == data)
-                if s != "idle"]
+                if s not in ("idle", "unordered")]
 
     def of(self, data, system, clients=None):
         return [p for p in self.points

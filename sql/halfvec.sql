@@ -127,9 +127,17 @@ SELECT bool_and(a <-> b = b <-> a AND a <#> b = b <#> a AND a <=> b = b <=> a AN
 	   bool_and(a <-> a = 0 AND a <+> a = 0) AS zero,
 	   bool_and(a <=> a BETWEEN 0 AND 1e-5 OR l2_norm(a) = 0) AS cosine_self
 FROM pairs;
-SELECT a <-> b AS l2, a <#> b AS ip, a <=> b AS cosine, a <+> b AS l1
+SELECT abs((a <-> b) / (131008 * sqrt(16000)) - 1) < 1e-6 AS l2, abs((a <#> b) / (65504.0 * 65504 * 16000) - 1) < 1e-6 AS ip,
+	abs((a <=> b) - 2) < 1e-6 AS cosine, abs((a <+> b) / (131008.0 * 16000) - 1) < 1e-6 AS l1
 FROM (SELECT array_fill(65504, ARRAY[16000])::halfvec AS a,
 			 array_fill(-65504, ARRAY[16000])::halfvec AS b) longest;
+-- whatever the processor
+SET vego.simd = scalar;
+SELECT abs((a <-> b) / (131008 * sqrt(16000)) - 1) < 1e-6 AS l2, abs((a <#> b) / (65504.0 * 65504 * 16000) - 1) < 1e-6 AS ip,
+	abs((a <=> b) - 2) < 1e-6 AS cosine, abs((a <+> b) / (131008.0 * 16000) - 1) < 1e-6 AS l1
+FROM (SELECT array_fill(65504, ARRAY[16000])::halfvec AS a,
+			 array_fill(-65504, ARRAY[16000])::halfvec AS b) longest;
+RESET vego.simd;
 
 SELECT l2_normalize('[3,-4]'::halfvec), l2_normalize('[65504]'::halfvec), l2_normalize('[-6e-8,0]'::halfvec);
 SELECT start, count, subvector('[1,2,3,4,5]'::halfvec, start, count)

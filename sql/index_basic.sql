@@ -129,10 +129,6 @@ WHERE d <= (SELECT max(d) FROM (SELECT v <-> q AS d FROM items ORDER BY (v <-> q
 
 -- Cursors: in parts, two at once, and to the end.
 CREATE TABLE exact AS SELECT id, row_number() OVER (ORDER BY v <-> vector_of(-1, 8)) AS place FROM items;
-BEGIN;
-SET LOCAL vego."order" = relaxed;
-DECLARE one CURSOR FOR SELECT id, v <-> vector_of(-1, 8) AS d FROM items ORDER BY v <-> vector_of(-1, 8);
-DECLARE two CURSOR FOR SELECT id FROM items ORDER BY v <-> vector_of(-2, 8);
 CREATE FUNCTION fetched(cursor refcursor, count int) RETURNS int[] LANGUAGE plpgsql AS $$
 DECLARE
 	ids int[];
@@ -146,6 +142,10 @@ BEGIN
 	RETURN ids;
 END
 $$;
+BEGIN;
+SET LOCAL vego."order" = relaxed;
+DECLARE one CURSOR FOR SELECT id, v <-> vector_of(-1, 8) AS d FROM items ORDER BY v <-> vector_of(-1, 8);
+DECLARE two CURSOR FOR SELECT id FROM items ORDER BY v <-> vector_of(-2, 8);
 SELECT fetched('one', 3) || fetched('one', 2) = (SELECT array_agg(id ORDER BY place) FROM exact WHERE place <= 5) AS first_5;
 SELECT cardinality(fetched('two', 100)) AS other;
 SELECT fetched('one', 5) = (SELECT array_agg(id ORDER BY place) FROM exact WHERE place BETWEEN 6 AND 10) AS next_5;
@@ -154,6 +154,27 @@ MOVE 100 IN two;
 SELECT cardinality(fetched('two', 10000)) + 200 = :rows AS to_the_end;
 ROLLBACK;
 DROP TABLE exact;
+
+-- One that scrolls keeps what it has read; one that outlives its transaction is
+-- read to its end when that commits.
+CREATE TABLE found AS SELECT id, row_number() OVER () AS place
+FROM (SELECT id FROM items ORDER BY v <-> vector_of(-1, 8) LIMIT 20) s;
+BEGIN;
+DECLARE back SCROLL CURSOR FOR SELECT id FROM items ORDER BY v <-> vector_of(-1, 8) LIMIT 20;
+DECLARE held CURSOR WITH HOLD FOR SELECT id FROM items ORDER BY v <-> vector_of(-1, 8) LIMIT 20;
+MOVE ABSOLUTE 15 IN back;
+SELECT fetched('back', 5) = (SELECT array_agg(id ORDER BY place) FROM found WHERE place > 15) AS last_5;
+MOVE BACKWARD 18 IN back;
+SELECT fetched('back', 3) = (SELECT array_agg(id ORDER BY place) FROM found WHERE place BETWEEN 3 AND 5) AS back_again;
+SELECT fetched('held', 5) = (SELECT array_agg(id ORDER BY place) FROM found WHERE place <= 5) AS first_5;
+COMMIT;
+BEGIN;
+DELETE FROM items WHERE id IN (SELECT id FROM found WHERE place BETWEEN 6 AND 12);
+SELECT fetched('held', 100) = (SELECT array_agg(id ORDER BY place) FROM found WHERE place > 5) AS rest;
+ROLLBACK;
+CLOSE held;
+DROP FUNCTION fetched;
+DROP TABLE found;
 
 -- Prepared statements: custom and generic plans answer alike.
 PREPARE near(vector) AS SELECT id FROM items ORDER BY v <-> $1 LIMIT 5;

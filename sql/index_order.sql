@@ -51,6 +51,41 @@ SELECT fewest, repeats, wrong FROM compare('items', '<->', queries_of(20, 10), 1
 RESET vego.ef_search;
 RESET vego."order";
 
+-- A candidate's bound is not beyond its distance.  In a small index, where all
+-- nodes are met, the exact order then rests on nothing else: it has all rows, and
+-- none is found late.  Rows are as near each other as codes tell, and nearer.
+CREATE FUNCTION crowded(seed int, dims int) RETURNS vector LANGUAGE sql IMMUTABLE AS $$
+	SELECT vector_of(hashint4(seed) % 20, dims) +
+		vector_of(seed, dims) * array_fill((10 ^ -(abs(seed) % 4))::real, ARRAY[dims])::vector
+$$;
+CREATE TABLE few (id int, v vector(24));
+INSERT INTO few SELECT i, crowded(i, 24) FROM generate_series(1, 1000) i;
+CREATE FUNCTION in_full(expression text, class text, operator text, options text,
+						OUT fewest int, OUT inversions int)
+LANGUAGE plpgsql SET enable_seqscan = off SET enable_sort = off AS $$
+BEGIN
+	EXECUTE format('CREATE INDEX few_index ON few USING vego_hnsw ((%s) %s) %s',
+				   expression, class, options);
+	EXECUTE format('
+		SELECT min(count), sum(inversions) FROM (
+			SELECT asked.id, count(d), count(*) FILTER (WHERE d < before) AS inversions
+			FROM (SELECT i AS id, crowded(i, 24) AS v FROM generate_series(-3, 4) i) asked, LATERAL (
+				SELECT d, lag(d) OVER () AS before FROM (
+					SELECT (%1$s) %2$s (%3$s) AS d FROM few ORDER BY (%1$s) %2$s (%3$s)) s) near
+			GROUP BY asked.id) s', expression, operator, replace(expression, 'v::', 'asked.v::'))
+	INTO fewest, inversions;
+	DROP INDEX few_index;
+END
+$$;
+SET vego.ef_search = 100;
+SELECT expression, operator, options, f.*
+FROM (VALUES ('v::vector(24)', 'vector'), ('v::halfvec(24)', 'halfvec'), ('v::sparsevec(24)', 'sparsevec')) types (expression, type),
+	(VALUES ('l2', '<->'), ('ip', '<#>'), ('cosine', '<=>'), ('l1', '<+>')) metrics (metric, operator),
+	(VALUES (''), ('WITH (bits = 4)'), ('WITH (exact = plain)')) o (options),
+	in_full(expression, format('%s_%s_ops', type, metric), operator, options) f
+WHERE (type = 'vector' OR options = '') AND (metric = 'l2' OR options NOT LIKE '%exact%');
+RESET vego.ef_search;
+
 -- With a filter, a scan goes on until enough rows pass it.
 SELECT o.* FROM ordered('<->', 10, 200, 'items WHERE part = 2') o;
 SELECT o.* FROM ordered('<->', 10, 50, 'items WHERE id % 100 = 7') o;

@@ -32,13 +32,14 @@ vego_blocks_init(VegoBlocks *blocks, const VegoRows *rows, double scale,
 	blocks->scale = scale;
 	blocks->stride = vego_block_stride(dims);
 	blocks->packed_bytes = vego_block_packed_bytes(dims);
+	blocks->height = vego_block_height(blocks->stride);
 	blocks->bytes = vego_allocate(VEGO_BLOCK_COLUMNS, dims);
-	blocks->dots = allocate_aligned(VEGO_BLOCK_ROWS * VEGO_BLOCK_COLUMNS,
+	blocks->dots = allocate_aligned(blocks->height * VEGO_BLOCK_COLUMNS,
 									sizeof(int32), &memory);
-	blocks->marks = vego_allocate((size_t) VEGO_BLOCK_ROWS * widest,
+	blocks->marks = vego_allocate((size_t) blocks->height * widest,
 								  sizeof(int32));
 	blocks->most_hands = VEGO_BLOCK_COLUMNS;
-	blocks->least = vego_allocate(VEGO_BLOCK_ROWS * VEGO_BLOCK_COLUMNS,
+	blocks->least = vego_allocate(blocks->height * VEGO_BLOCK_COLUMNS,
 								  sizeof(int32));
 }
 
@@ -230,7 +231,7 @@ deal_hands(VegoBlocks *blocks, const VegoColumns *columns, int wanted)
 		return;
 	blocks->most_hands = blocks->hands;
 	blocks->least = repalloc_huge(blocks->least, sizeof(int32) *
-								  VEGO_BLOCK_ROWS * blocks->most_hands);
+								  blocks->height * blocks->most_hands);
 }
 
 void

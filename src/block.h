@@ -2,7 +2,7 @@
  * block.h
  *	  Distances of many coded vectors from many.
  *
- * A block is VEGO_BLOCK_ROWS rows of a panel against VEGO_BLOCK_COLUMNS columns
+ * A block is a few dozen rows of a panel against VEGO_BLOCK_COLUMNS columns
  * (simd/kernels.h), and what comes of it are marks.  Distances are squared, in fp32, and scaled so that
  * usual norms are near 1: squared L2 of the codes, lifted under inner product.
  * L1 has no blocks; there they measure L2.  Of sparse vectors they measure a
@@ -14,8 +14,17 @@
 #include "nearest.h"
 #include "rows.h"
 
-/* Rows that a block takes at once. */
-#define VEGO_BLOCK_ROWS 32
+/*
+ * Rows that a block takes at once.  For each block all columns come anew from the
+ * second-level cache or, where they are wide, from beyond it: then more rows at
+ * once are faster.  But marks of many rows fill it, too, and of little memory
+ * for a build they leave less.
+ */
+static inline int
+vego_block_height(size_t stride)
+{
+	return stride <= 512 ? 32 : 64;
+}
 
 /* Scaled norms above this are drawn in, lest their squares overflow. */
 #define VEGO_LARGEST_NORM 1e12
@@ -27,12 +36,13 @@ typedef struct VegoBlocks
 	double		scale;			/* of vectors, a power of two */
 	size_t		stride;			/* of a panel's codes */
 	size_t		packed_bytes;	/* of VEGO_BLOCK_COLUMNS columns */
+	int			height;			/* rows that a block takes */
 
 	/* scratch */
 	uint8	   *bytes;			/* VEGO_BLOCK_COLUMNS x dimensions */
-	int32	   *dots;			/* VEGO_BLOCK_ROWS x VEGO_BLOCK_COLUMNS */
-	int32	   *marks;			/* VEGO_BLOCK_ROWS x the widest columns */
-	int32	   *least;			/* VEGO_BLOCK_ROWS x hands */
+	int32	   *dots;			/* height x VEGO_BLOCK_COLUMNS */
+	int32	   *marks;			/* height x the widest columns */
+	int32	   *least;			/* height x hands */
 	int			hands;			/* of nearest.h, as measured last */
 	int			most_hands;		/* that there is room for */
 } VegoBlocks;
@@ -105,7 +115,7 @@ extern void vego_columns_put(const VegoBlocks *blocks, VegoColumns *columns,
 							 const VegoBlockRow *factors);
 
 /*
- * Marks of up to VEGO_BLOCK_ROWS rows of a panel and all columns: into
+ * Marks of up to blocks->height rows of a panel and all columns: into
  * blocks->marks, columns->padded apart, none in the padding.  A mark's place is
  * its column.  Hands are dealt for finding the nearest `wanted`.
  */

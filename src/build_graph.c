@@ -13,7 +13,7 @@
 #include "partition_stages.h"
 
 /* Levels of fewer rows are not worth waking anyone. */
-#define FEW_ROWS 4096
+#define FEW_ROWS 1024
 
 /* A stage to do units of.  Addresses are given as references beside it. */
 typedef struct StageOrder

@@ -85,6 +85,12 @@ extern void vego_search_run(VegoSearch *search);
  */
 extern bool vego_search_widen(VegoSearch *search);
 
+/*
+ * Of a search that has converged: forgets that it has met what waits in the
+ * spill.  So a sweep meets that as well, and the spill needs no memory.
+ */
+extern void vego_search_forget(VegoSearch *search);
+
 /* The best rank of all that has been met but not expanded; DBL_MAX if none. */
 extern double vego_search_frontier(VegoSearch *search);
 

@@ -8,6 +8,9 @@
 
 #include "code.h"
 
+/* Of a long code, what is worth asking for: the processor then goes on itself. */
+#define VEGO_PREFETCHED_BYTES 1024
+
 /* A node that may become a neighbour of another. */
 typedef struct VegoCandidate
 {

@@ -22,6 +22,14 @@ vego_heap_grow(VegoHeap *heap)
 								heap->room * sizeof(VegoHeapItem));
 }
 
+void
+vego_heap_shrink(VegoHeap *heap, int64 room)
+{
+	heap->items = repalloc_huge(heap->items, room * sizeof(VegoHeapItem));
+	heap->room = room;
+	vego_heap_clear(heap);
+}
+
 /* Puts what was appended in its place. */
 static void
 order_items(VegoHeap *heap)

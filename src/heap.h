@@ -60,6 +60,9 @@ vego_heap_reserve(VegoHeap *heap, int64 more)
 	return &heap->items[heap->count];
 }
 
+/* Empties it, and gives back its memory but for so many. */
+extern void vego_heap_shrink(VegoHeap *heap, int64 room);
+
 /* Takes out the item with the smallest key; the heap must not be empty. */
 extern VegoHeapItem vego_heap_pop(VegoHeap *heap);
 

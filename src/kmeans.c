@@ -58,10 +58,10 @@ vego_kmeans_assign(VegoWork *work, const uint32 *rows, int count,
 	VegoBlocks *blocks = &work->blocks;
 	VegoPanel	panel;
 
-	vego_panel_init(&panel, blocks, VEGO_BLOCK_ROWS);
-	for (int start = 0; start < count; start += VEGO_BLOCK_ROWS)
+	vego_panel_init(&panel, blocks, blocks->height);
+	for (int start = 0; start < count; start += blocks->height)
 	{
-		int			n = Min(VEGO_BLOCK_ROWS, count - start);
+		int			n = Min(blocks->height, count - start);
 
 		vego_blocks_gather(blocks, rows + start, n, &panel, NULL);
 		vego_blocks_measure(blocks, &panel, 0, n, centroids, 1);

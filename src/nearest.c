@@ -28,14 +28,10 @@
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
-void
-vego_keys_sort(uint64 *keys, int count)
+/* Sorts by insertion; false, and not done, if that takes more than so many moves. */
+static bool
+insert_keys(uint64 *keys, int count, int moves)
 {
-	if (count > FEW_KEYS)
-	{
-		sort_many_keys(keys, count);
-		return;
-	}
 	for (int i = 1; i < count; i++)
 	{
 		uint64		key = keys[i];
@@ -44,7 +40,21 @@ vego_keys_sort(uint64 *keys, int count)
 		for (; j > 0 && keys[j - 1] > key; j--)
 			keys[j] = keys[j - 1];
 		keys[j] = key;
+		moves -= i - j;
+		if (moves < 0)
+			return false;
 	}
+	return true;
+}
+
+/* Many keys are often in order but for a few. */
+void
+vego_keys_sort(uint64 *keys, int count)
+{
+	int			moves = count > FEW_KEYS ? count : FEW_KEYS * FEW_KEYS;
+
+	if (!insert_keys(keys, count, moves))
+		sort_many_keys(keys, count);
 }
 
 void
@@ -76,43 +86,28 @@ vego_nearest_hands(int wanted, int count)
 }
 
 /*
- * The mark that `rank` others are below, of marks that may be reordered
- * (Hoare's selection).
+ * A limit that so many marks are below, or all of them if they are fewer.  No
+ * two are alike, and counting is fast, so it is searched for by halving.
  */
 static int32
-mark_of_rank(int32 *marks, int count, int rank)
+limit_of(const int32 *marks, int count, int wanted)
 {
-	int			low = 0;
-	int			high = count - 1;
+	int32		low = 0;
+	int32		high = VEGO_NO_MARK;
 
 	while (low < high)
 	{
-		int32		pivot = marks[(low + high) / 2];
-		int			i = low;
-		int			j = high;
+		int32		middle = low + (high - low) / 2;
+		int			below = vego_kernels->count_below(marks, count, middle);
 
-		while (i <= j)
-		{
-			while (marks[i] < pivot)
-				i++;
-			while (pivot < marks[j])
-				j--;
-			if (i <= j)
-			{
-				int32		swap = marks[i];
-
-				marks[i++] = marks[j];
-				marks[j--] = swap;
-			}
-		}
-		if (rank <= j)
-			high = j;
-		else if (rank >= i)
-			low = i;
+		if (below == wanted)
+			return middle;
+		if (below < wanted)
+			low = middle + 1;
 		else
-			break;
+			high = middle;
 	}
-	return marks[rank];
+	return low;
 }
 
 static void
@@ -131,18 +126,17 @@ int
 vego_nearest_find(VegoNearest *nearest, const int32 *marks, int count,
 				  int32 *least, int hands, int wanted)
 {
-	int			rank = Min(wanted, hands) - 1;
 	int32		limit;
 	int			found;
 
 	if (hands <= FEW_HANDS)
 	{
 		vego_kernels->sort_marks(least, hands, nearest->marks);
-		limit = nearest->marks[rank];
+		limit = nearest->marks[Min(wanted, hands) - 1];
+		limit = limit < VEGO_NO_MARK ? limit + 1 : VEGO_NO_MARK;
 	}
 	else
-		limit = mark_of_rank(least, hands, rank);
-	limit = limit < VEGO_NO_MARK ? limit + 1 : VEGO_NO_MARK;
+		limit = limit_of(marks, count, wanted);
 	found = vego_kernels->marks_below(marks, count, limit, nearest->found);
 	sort_marks(nearest->found, found, nearest->marks);
 	return Min(found, wanted);

@@ -94,7 +94,8 @@ extern int	vego_nearest_hands(int wanted, int count);
 /*
  * Writes the `wanted` least of these marks to nearest->marks, in order, and
  * returns how many there are, VEGO_NO_MARK not being one.  Least are those of
- * the hands, and are reordered.
+ * the hands, and are reordered.  Where many are wanted, a limit is found sooner
+ * by counting marks.
  */
 extern int	vego_nearest_find(VegoNearest *nearest, const int32 *marks,
 							  int count, int32 *least, int hands, int wanted);

@@ -8,6 +8,7 @@
 
 #include "access/relation.h"
 #include "miscadmin.h"
+#include "portability/instr_time.h"
 #include "storage/indexfsm.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
@@ -41,6 +42,7 @@ struct VegoFrames
 	uint8	   *kinds;			/* by block, a VegoBlockKind; NONE: unknown */
 	uint32		size;
 	uint32		turn;			/* looks and pins, to vary how they are taken */
+	int			asking;			/* for pages of so many more batches */
 	VegoCounters counters;
 	VegoExactMemory exact_memory;
 };
@@ -53,6 +55,17 @@ static uint64 frames_clock = 0;
  * count.
  */
 #define USAGE_TURN 8
+
+/*
+ * What reading the pages of a batch takes from the file cache, at most: for the
+ * batch, since a process may be interrupted, and for each page, copied in a
+ * microsecond or two.  From a disk the batch takes longer.
+ */
+#define CACHED_BATCH_US 25
+#define CACHED_PAGE_US 5
+
+/* After one that took longer, pages of so many batches are asked for. */
+#define ASKING_BATCHES 16
 
 void
 vego_report_corrupted(Relation rel, BlockNumber block, int slot,
@@ -121,6 +134,7 @@ find_frames(const RelFileLocator *locator, uint64 stamp)
 	oldest->last_use = ++frames_clock;
 	oldest->stamp = stamp;
 	oldest->exact_memory.target = InvalidBlockNumber;
+	oldest->asking = ASKING_BATCHES;
 	return oldest;
 }
 
@@ -546,6 +560,34 @@ prefetch_pages(VegoNodes *nodes, const VegoNodeId *ids, const int *missed,
 }
 
 /*
+ * Scores under pins what a batch has missed.  To ask for a page that the file
+ * cache has is a system call for nothing, so the clock tells whether pages come
+ * from further away (src/README, "Reading").
+ */
+static void
+rank_missed(VegoNodes *nodes, const VegoQuery *query, const VegoNodeId *ids,
+			const int *missed, int count, double *ranks)
+{
+	VegoFrames *frames = own_frames(nodes);
+	instr_time	start;
+	instr_time	taken;
+
+	INSTR_TIME_SET_CURRENT(start);
+	if (count > 1 && frames->asking > 0)
+		prefetch_pages(nodes, ids, missed, count);
+	for (int i = 0; i < count; i++)
+		ranks[missed[i]] = rank_pinned(nodes, query, ids[missed[i]]);
+	INSTR_TIME_SET_CURRENT(taken);
+	INSTR_TIME_SUBTRACT(taken, start);
+
+	if (INSTR_TIME_GET_MICROSEC(taken) >
+		CACHED_BATCH_US + count * CACHED_PAGE_US)
+		frames->asking = ASKING_BATCHES;
+	else if (frames->asking > 0)
+		frames->asking--;
+}
+
+/*
  * First the frames of the whole batch are found and their lines fetched, then
  * all are scored, so that the cache misses overlap.
  */
@@ -584,10 +626,8 @@ rank_batch(VegoNodes *nodes, const VegoQuery *query, const VegoNodeId *ids,
 		finish_ranking(&ranking, query, ranks);
 	}
 	own_frames(nodes)->counters.ranked_by_hint += count - miss_count;
-	if (miss_count > 1)
-		prefetch_pages(nodes, ids, missed, miss_count);
-	for (int i = 0; i < miss_count; i++)
-		ranks[missed[i]] = rank_pinned(nodes, query, ids[missed[i]]);
+	if (miss_count > 0)
+		rank_missed(nodes, query, ids, missed, miss_count, ranks);
 }
 
 void
@@ -890,6 +930,7 @@ vego_nodes_insert(VegoNodes *nodes, VegoSlot *slot)
 
 	while ((target = GetFreeIndexPage(rel)) != InvalidBlockNumber)
 	{
+		CHECK_FOR_INTERRUPTS();
 		/* the map is not logged: it may be wrong after a crash */
 		if (target < first || target >= blocks)
 			continue;

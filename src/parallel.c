@@ -70,7 +70,7 @@ typedef struct Shared
 	int			workers;
 	int			task;
 	uint32		units;
-	uint32		least;			/* in a range */
+	uint32		least;			/* in a range, or 0 for one in each */
 	pg_atomic_uint32 next;		/* unit that nobody has taken */
 	dsm_handle	segments[MOST_SEGMENTS];
 	char		order[VEGO_ORDER_BYTES];
@@ -408,8 +408,9 @@ vego_team_take(VegoTeam *team, uint32 *from, uint32 *to)
 
 		if (left == 0)
 			return false;
-		count = Max(shared->least, left / (2 * (shared->workers + 1)));
-		count = Min(Max(count, 1), left);
+		count = shared->least == 0 ? 1 :
+			Max(shared->least, left / (2 * (shared->workers + 1)));
+		count = Min(count, left);
 	} while (!pg_atomic_compare_exchange_u32(&shared->next, &next,
 											 next + count));
 	*from = next;

@@ -79,7 +79,7 @@ extern VegoReference vego_team_reference(const VegoTeam *team,
 
 /*
  * Shares out a task of so many units, in ranges of at least `least` but for the
- * last.  The leader takes ranges like everyone, and then waits for the others.
+ * last, or one by one if that is 0.  The leader takes ranges like everyone, and then waits for the others.
  */
 extern void vego_team_share(VegoTeam *team, int task, const void *order,
 							Size bytes, uint32 units, uint32 least);

@@ -21,7 +21,7 @@
 #define MOST_LEAVES_A_ROW 16
 
 /* Work between two calls of the progress callback, in multiplications. */
-#define REPORT_WORK (16 * 1024 * 1024)
+#define REPORT_WORK (4 * 1024 * 1024)
 
 /* What goes with a distance, in dimensions. */
 #define DISTANCE_EXTRA 32
@@ -224,10 +224,11 @@ vego_partition_memory(const VegoCoder *coder, uint32 count,
 	Size		marks = leaves.candidates + vego_strangers_a_leaf(leaves.a_row);
 	Size		in_choose_links = 9 + 10 * l + 4 * l * marks + 8 * m;
 	Size		in_link_back = 18 + 24 * m;
-	Size		vector = vego_block_stride(coder->block_dims) + sizeof(VegoBlockRow);
+	Size		stride = vego_block_stride(coder->block_dims);
+	Size		vector = stride + sizeof(VegoBlockRow);
 	Size		leaf_vectors = 2 * Min(count, leaves.limit);
 	Size		hands = vego_nearest_hands(leaves.candidates, leaves.limit);
-	Size		other = VEGO_BLOCK_ROWS * (leaves.limit + hands) *
+	Size		other = vego_block_height(stride) * (leaves.limit + hands) *
 		sizeof(int32);
 
 	if (leaves.a_row > 1)
@@ -280,7 +281,7 @@ const VegoStageKind vego_stages[] = {
 	[VEGO_STAGE_ASSIGN_LEAVES] = {vego_partition_assign_leaves, 4096},
 	[VEGO_STAGE_ORDER_NEAR] = {vego_partition_order_near, 4},
 	[VEGO_STAGE_MOVE_ROWS] = {vego_partition_move_rows, 1},
-	[VEGO_STAGE_CUT_LEAVES] = {vego_partition_cut_leaves, 16},
+	[VEGO_STAGE_HALVE_PARTS] = {vego_partition_halve_parts, 0},
 	[VEGO_STAGE_FIND_CANDIDATES] = {vego_partition_find_candidates, 4},
 	[VEGO_STAGE_CHOOSE_LINKS] = {vego_partition_choose_links, 256},
 	[VEGO_STAGE_LINK_BACK] = {vego_partition_link_back, 256, 4},
@@ -299,6 +300,22 @@ run(VegoStageName stage, const VegoPartition *build, VegoWork *work,
 		options->run(options->arg, stage, build, work, units);
 	else
 		vego_stages[stage].run(build, work, 0, units);
+}
+
+/*
+ * Leaves that are too large are halved until none is left: all of them at once,
+ * for one of them may have half the items, and processes share out parts.
+ */
+static void
+cut_leaves(VegoPartition *build, VegoWork *work)
+{
+	vego_partition_list_parts(build);
+	while (build->part_count > 0)
+	{
+		run(VEGO_STAGE_HALVE_PARTS, build, work, build->part_count);
+		vego_partition_list_halves(build);
+	}
+	vego_array_free(build, build->parts);
 }
 
 static void
@@ -321,7 +338,7 @@ make_leaves(VegoPartition *build, VegoWork *work)
 	vego_partition_number_nodes(build, work);
 	run(VEGO_STAGE_MOVE_ROWS, build, work, vego_partition_stripe_count(build));
 	vego_partition_fill_leaves(build, work);
-	run(VEGO_STAGE_CUT_LEAVES, build, work, build->cell_count);
+	cut_leaves(build, work);
 	vego_partition_seat_members(build, work);
 }
 

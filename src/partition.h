@@ -34,8 +34,11 @@
  *								copied
  *	 move_rows			stripe	level rows				the rows themselves
  *	 fill_leaves		alone	order, cell_of			members, cell_start
- *	 cut_leaves			cell	items, members,			members
- *								cell_start
+ *	 list_parts			alone	cell_start				parts
+ *	 halve_parts		part	items, members, parts	members
+ *	 list_halves		alone	parts					parts, for halve_parts
+ *														again unless there are
+ *														none
  *	 seat_members		alone	members, cell_start		leaf_start, leaves,
  *														seats
  *	 find_candidates	leaf	items, members,			candidates
@@ -50,8 +53,8 @@
  *	 attach				alone	level					level links, degrees
  *
  * What a unit writes are its own elements: a group's centroids; an item's
- * elements, by position from number_nodes on; a cell's stretch of order or
- * members; a stripe of every row; a leaf's places; the links of an item's nodes.  Ranges can be as
+ * elements, by position from number_nodes on; a cell's stretch of order; a part
+ * of members; a stripe of every row; a leaf's places; the links of an item's nodes.  Ranges can be as
  * small as one unit but for what each call costs: link_back reads all forward
  * links to find those that lead to its range, so there should be no more
  * ranges than processes; link_beacons lays out up to 2,048 beacons.
@@ -66,7 +69,7 @@
  *	 plant .. assign		8 + 4l				codes of leaves		24 + 3
  *	 order_homes, near		12 + 4l									28
  *	 number_nodes			12 + 4l				8					28 + 8
- *	 fill_, cut_leaves		8 + 4l				4 + 4l				24 + 20
+ *	 fill_leaves, parts		8 + 4l				4 + 4l				24 + 20
  *	 seat_members			8 + 10l				1					48 + 1
  *	 find_candidates		8 + 10l + 4lc							320
  *	 choose_links			9 + 10l + 4lc + 8m						449

@@ -184,10 +184,10 @@ vego_partition_link_beacons(const VegoPartition *build, VegoWork *work,
 	if (build->beacon_count == 0)
 		return;
 	gather_beacons(build, blocks, &columns);
-	vego_panel_init(&panel, blocks, VEGO_BLOCK_ROWS);
-	for (uint32 start = from; start < to; start += VEGO_BLOCK_ROWS)
+	vego_panel_init(&panel, blocks, blocks->height);
+	for (uint32 start = from; start < to; start += blocks->height)
 	{
-		int			n = (int) Min(VEGO_BLOCK_ROWS, to - start);
+		int			n = (int) Min(blocks->height, to - start);
 
 		vego_blocks_gather(blocks, build->items + start, n, &panel, NULL);
 		for (int r = 0; r < n; r++)

@@ -94,9 +94,9 @@ compare_members(const VegoPartition *build, VegoWork *work, uint64 start,
 	VegoBlocks *blocks = &work->blocks;
 
 	vego_blocks_gather(blocks, rows, count, panel, columns);
-	for (int first = 0; first < count; first += VEGO_BLOCK_ROWS)
+	for (int first = 0; first < count; first += blocks->height)
 	{
-		int			n = Min(VEGO_BLOCK_ROWS, count - first);
+		int			n = Min(blocks->height, count - first);
 
 		vego_blocks_measure_pairs(blocks, panel, first, n, columns,
 								  build->candidates_a_leaf + 1);

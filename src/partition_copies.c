@@ -9,8 +9,6 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
-
 #include "partition_stages.h"
 
 /* Codes are hashed so many rows before they are looked for. */
@@ -23,15 +21,49 @@ typedef struct Entry
 	uint32		item;			/* index in items, plus one; 0 is free */
 } Entry;
 
+/* Chains of multiplications that do not wait for each other. */
+#define HASH_CHAINS 4
+
+static inline uint64
+mix(uint64 hash, uint64 word)
+{
+	hash = (hash ^ word) * UINT64CONST(0x9E3779B97F4A7C15);
+	return hash ^ (hash >> 32);
+}
+
+/*
+ * A hash of a row, word by word: that of the server goes by smaller steps, and
+ * one process takes it of all codes while the others wait.
+ */
 static uint64
 hash_row(const VegoRows *rows, uint32 row)
 {
-	uint64		hash = hash_bytes_extended(vego_row_code(rows, row),
-										   rows->coder->code_bytes, 0);
+	const uint8 *code = vego_row_code(rows, row);
+	size_t		bytes = rows->coder->code_bytes;
+	uint64		chains[HASH_CHAINS];
+	uint64		word;
+	uint64		hash = 0;
+	size_t		i = 0;
 
-	return hash_bytes_extended((const unsigned char *)
-							   vego_row_factors(rows, row),
-							   sizeof(VegoFactors), hash);
+	StaticAssertStmt(sizeof(chains) >= sizeof(VegoFactors),
+					 "chains begin with the factors");
+	memset(chains, 0, sizeof(chains));
+	memcpy(chains, vego_row_factors(rows, row), sizeof(VegoFactors));
+	for (; i + sizeof(chains) <= bytes; i += sizeof(chains))
+		for (int k = 0; k < HASH_CHAINS; k++)
+		{
+			memcpy(&word, code + i + k * sizeof(word), sizeof(word));
+			chains[k] = mix(chains[k], word);
+		}
+	for (; i < bytes; i += sizeof(word))
+	{
+		word = 0;
+		memcpy(&word, code + i, Min(sizeof(word), bytes - i));
+		hash = mix(hash, word);
+	}
+	for (int k = 0; k < HASH_CHAINS; k++)
+		hash = mix(hash, chains[k]);
+	return hash;
 }
 
 static bool

@@ -275,7 +275,7 @@ typedef struct Range
 	int		   *probe;			/* [probes][room], the nearest first */
 	uint64	   *lists;			/* tree_leaves keys of leaves each, sorted */
 	VegoPanel	panel;
-	VegoPanel	some;			/* VEGO_BLOCK_ROWS of them */
+	VegoPanel	some;			/* as many as a block takes */
 	uint32	   *grouped;		/* indexes of items by group */
 	uint64	   *starts;
 } Range;
@@ -283,7 +283,9 @@ typedef struct Range
 static int
 range_room(size_t stride)
 {
-	return (int) Max(VEGO_BLOCK_ROWS, Min(RANGE_ROWS, RANGE_BYTES / stride));
+	size_t		rows = Min(RANGE_ROWS, RANGE_BYTES / stride);
+
+	return (int) Max(vego_block_height(stride), rows);
 }
 
 Size
@@ -310,7 +312,7 @@ range_init(Range *range, const VegoPartition *build, const VegoBlocks *blocks)
 	range->grouped = vego_allocate(room, sizeof(uint32));
 	range->starts = vego_allocate(VEGO_STARTS_ROOM(groups), sizeof(uint64));
 	vego_panel_init(&range->panel, blocks, room);
-	vego_panel_init(&range->some, blocks, VEGO_BLOCK_ROWS);
+	vego_panel_init(&range->some, blocks, blocks->height);
 }
 
 static void
@@ -330,9 +332,9 @@ find_groups(Range *range, const VegoPartition *build, VegoWork *work)
 	VegoBlocks *blocks = &work->blocks;
 	VegoColumns groups = group_columns(build);
 
-	for (int start = 0; start < range->count; start += VEGO_BLOCK_ROWS)
+	for (int start = 0; start < range->count; start += blocks->height)
 	{
-		int			n = Min(VEGO_BLOCK_ROWS, range->count - start);
+		int			n = Min(blocks->height, range->count - start);
 
 		vego_blocks_measure(blocks, &range->panel, start, n, &groups,
 							range->probes);
@@ -363,9 +365,9 @@ look_into_group(Range *range, const VegoPartition *build, VegoWork *work,
 	int			end = (int) range->starts[group + 1];
 
 	for (int start = (int) range->starts[group]; start < end;
-		 start += VEGO_BLOCK_ROWS)
+		 start += blocks->height)
 	{
-		int			n = Min(VEGO_BLOCK_ROWS, end - start);
+		int			n = Min(blocks->height, end - start);
 
 		for (int r = 0; r < n; r++)
 		{

@@ -84,15 +84,20 @@ lists_free(Lists *lists)
 	pfree(lists->candidates);
 }
 
+/*
+ * Asks for a row, but only for the second-level cache: the item before is still
+ * choosing, and fills the first (vego_select_neighbours).
+ */
 static void
 prefetch_row(const VegoPartition *build, uint32 row)
 {
 	const uint8 *code = vego_row_code(&build->rows, row);
-	int			near_bytes = Min(build->rows.coder->code_bytes, 1024);
+	int			bytes = Min(build->rows.coder->code_bytes,
+							VEGO_PREFETCHED_BYTES);
 
-	for (int at = 0; at < near_bytes; at += 64)
-		__builtin_prefetch(code + at);
-	__builtin_prefetch(vego_row_factors(&build->rows, row));
+	for (int at = 0; at < bytes; at += 64)
+		__builtin_prefetch(code + at, 0, 2);
+	__builtin_prefetch(vego_row_factors(&build->rows, row), 0, 2);
 }
 
 /* Makes candidates of keys. */

@@ -17,6 +17,9 @@
 /* Two items far from each other are looked for among so many at most. */
 #define FAR_SAMPLE 8192
 
+/* Of rows that are measured, so many are fetched ahead. */
+#define MEASURED_AHEAD 4
+
 /* Rows are moved in up to so many stripes, of whole cache lines. */
 #define MOST_STRIPES 8
 #define STRIPE_ALIGNMENT 64
@@ -43,26 +46,30 @@ item_distance(const VegoPartition *build, uint32 a, uint32 b)
 	return (float) Min(distance, VEGO_LARGEST_NORM * VEGO_LARGEST_NORM);
 }
 
-/* The farthest of some of these from one of them. */
+/* Asks for the row of indexes[i], which is measured soon, if there is one. */
+static inline void
+prefetch_item(const VegoPartition *build, const uint32 *indexes, uint32 count,
+			  uint32 i)
+{
+	if (i < count)
+		vego_row_prefetch(&build->rows, build->items[indexes[i]]);
+}
+
+/* The distances of every stride-th of these from one of them; the farthest. */
 static uint32
 find_far(const VegoPartition *build, const uint32 *indexes, uint32 count,
-		 uint32 one)
+		 uint32 stride, uint32 one, float *distances)
 {
-	uint32		stride = (count + FAR_SAMPLE - 1) / FAR_SAMPLE;
-	float		farthest = -1.0f;
-	uint32		far = one;
+	uint32		far = 0;
 
 	for (uint32 i = 0; i < count; i += stride)
 	{
-		float		distance = item_distance(build, indexes[i], one);
-
-		if (distance > farthest)
-		{
-			farthest = distance;
-			far = indexes[i];
-		}
+		prefetch_item(build, indexes, count, i + MEASURED_AHEAD * stride);
+		distances[i] = item_distance(build, indexes[i], one);
+		if (distances[i] > distances[far])
+			far = i;
 	}
-	return far;
+	return indexes[far];
 }
 
 /*
@@ -75,25 +82,34 @@ halve(const VegoPartition *build, VegoWork *work, uint32 *indexes,
 	  uint32 count)
 {
 	uint64	   *keys = vego_allocate(count, sizeof(uint64));
-	uint32		b = find_far(build, indexes, count, indexes[0]);
-	uint32		a = find_far(build, indexes, count, b);
+	float	   *distances = vego_allocate(count, sizeof(float));
+	uint32		stride = (count + FAR_SAMPLE - 1) / FAR_SAMPLE;
+	uint32		b = find_far(build, indexes, count, stride, indexes[0],
+							 distances);
+	uint32		a = find_far(build, indexes, count, stride, b, distances);
 
 	for (uint32 i = 0; i < count; i++)
 	{
-		float		balance = item_distance(build, indexes[i], a) -
-			item_distance(build, indexes[i], b);
+		float		balance;
 		uint32		bits;
+
+		prefetch_item(build, indexes, count, i + MEASURED_AHEAD);
+		if (i % stride != 0)
+			distances[i] = item_distance(build, indexes[i], b);
+		balance = item_distance(build, indexes[i], a) - distances[i];
 
 		/* floats of either sign, made to sort by their bits */
 		memcpy(&bits, &balance, sizeof(bits));
 		bits ^= (bits >> 31) ? PG_UINT32_MAX : 0x80000000;
 		keys[i] = ((uint64) bits << 32) | indexes[i];
+		vego_advance(work, 0, 2.0 * VEGO_LONE_DISTANCE);
 	}
 	vego_keys_sort(keys, count);
 	for (uint32 i = 0; i < count; i++)
 		indexes[i] = vego_key_id(keys[i]);
 	pfree(keys);
-	vego_advance(work, 0, 2.0 * VEGO_LONE_DISTANCE * (count + FAR_SAMPLE));
+	pfree(distances);
+	vego_advance(work, 0, 2.0 * VEGO_LONE_DISTANCE * (count / stride));
 }
 
 /* ----------------------------------------------------------------
@@ -276,31 +292,96 @@ compare_positions(const void *a, const void *b)
 	return pa < pb ? -1 : pa > pb;
 }
 
+/* Room for as many parts as there can be, all of them too large. */
 static void
-cut(const VegoPartition *build, VegoWork *work, uint32 *members, uint32 count)
+begin_parts(VegoPartition *build)
 {
-	if (count <= build->leaf_limit)
-	{
-		qsort(members, count, sizeof(uint32), compare_positions);
-		return;
-	}
-	halve(build, work, members, count);
-	cut(build, work, members, count / 2);
-	cut(build, work, members + count / 2, count - count / 2);
+	build->part_count = 0;
+	build->parts = vego_array_new(build, build->cell_start[build->cell_count] /
+								  build->leaf_limit, sizeof(VegoPart));
 }
 
-/* Cuts those of leaves from .. to - 1 that have too many members. */
-void
-vego_partition_cut_leaves(const VegoPartition *build, VegoWork *work,
-						  uint32 from, uint32 to)
+/* Listed if it is too large for a leaf. */
+static void
+list_part(VegoPartition *build, uint64 start, uint32 count)
 {
-	for (uint32 leaf = from; leaf < to; leaf++)
+	VegoPart	part = {start, count};
+
+	if (count > build->leaf_limit)
+		build->parts[build->part_count++] = part;
+}
+
+/* Largest first: so nobody begins with a large one when others have finished. */
+static int
+compare_parts(const void *a, const void *b)
+{
+	const VegoPart *pa = a;
+	const VegoPart *pb = b;
+
+	return pa->count > pb->count ? -1 : pa->count < pb->count;
+}
+
+static void
+sort_parts(VegoPartition *build)
+{
+	qsort(build->parts, build->part_count, sizeof(VegoPart), compare_parts);
+}
+
+/* Leaves that have too many members. */
+void
+vego_partition_list_parts(VegoPartition *build)
+{
+	begin_parts(build);
+	for (uint32 leaf = 0; leaf < build->cell_count; leaf++)
 	{
 		uint64		start = build->cell_start[leaf];
-		uint32		count = (uint32) (build->cell_start[leaf + 1] - start);
 
-		if (count > build->leaf_limit)
-			cut(build, work, build->members + start, count);
+		list_part(build, start, (uint32) (build->cell_start[leaf + 1] - start));
+	}
+	sort_parts(build);
+}
+
+/* Those halves of the parts listed that still have too many. */
+void
+vego_partition_list_halves(VegoPartition *build)
+{
+	uint32		count = build->part_count;
+	VegoPart   *parts = build->parts;
+
+	begin_parts(build);
+	for (uint32 i = 0; i < count; i++)
+	{
+		uint32		half = parts[i].count / 2;
+
+		list_part(build, parts[i].start, half);
+		list_part(build, parts[i].start + half, parts[i].count - half);
+	}
+	vego_array_free(build, parts);
+	sort_parts(build);
+}
+
+/* Where no more is to be cut, members are in order. */
+static void
+settle_part(const VegoPartition *build, uint32 *members, uint32 count)
+{
+	if (count <= build->leaf_limit)
+		qsort(members, count, sizeof(uint32), compare_positions);
+}
+
+/* Halves parts from .. to - 1. */
+void
+vego_partition_halve_parts(const VegoPartition *build, VegoWork *work,
+						   uint32 from, uint32 to)
+{
+	for (uint32 i = from; i < to; i++)
+	{
+		uint32	   *members = build->members + build->parts[i].start;
+		uint32		count = build->parts[i].count;
+		uint32		half = count / 2;
+
+		halve(build, work, members, count);
+		settle_part(build, members, half);
+		settle_part(build, members + half, count - half);
 	}
 }
 

@@ -32,6 +32,13 @@
 /* What a distance costs outside of blocks, in distances within. */
 #define VEGO_LONE_DISTANCE 8
 
+/* A stretch of members that is too large for a leaf, and is to be halved. */
+typedef struct VegoPart
+{
+	uint64		start;
+	uint32		count;
+} VegoPart;
+
 /*
  * An item is a row that stands for all rows with the same code.  Its place in
  * leaf order is its position, and its name once it has one.
@@ -59,6 +66,7 @@ typedef struct VegoPartition
 	uint32		copy_count;
 	uint32		group_count;	/* of leaves that are near each other */
 	uint32		cell_count;		/* leaves before those too large are cut */
+	uint32		part_count;
 	uint32		leaf_count;
 	int			beacon_count;
 
@@ -97,6 +105,7 @@ typedef struct VegoPartition
 	uint32	   *order;			/* the item at each position */
 	uint64	   *home_start;		/* of the items at home in a cell, in order */
 	uint64	   *cell_start;		/* of cells in members */
+	VegoPart   *parts;
 	uint64	   *leaf_start;		/* leaf_count + 1 places in members */
 	uint32	   *members;		/* positions, ascending in a leaf */
 	uint32	   *leaves;			/* leaves_a_row of each position ... */
@@ -255,7 +264,7 @@ typedef enum VegoStageName
 	VEGO_STAGE_ASSIGN_LEAVES,
 	VEGO_STAGE_ORDER_NEAR,
 	VEGO_STAGE_MOVE_ROWS,
-	VEGO_STAGE_CUT_LEAVES,
+	VEGO_STAGE_HALVE_PARTS,
 	VEGO_STAGE_FIND_CANDIDATES,
 	VEGO_STAGE_CHOOSE_LINKS,
 	VEGO_STAGE_LINK_BACK,
@@ -267,7 +276,8 @@ typedef enum VegoStageName
 typedef struct VegoStageKind
 {
 	VegoStage  *run;
-	uint32		least;			/* units of a range */
+	uint32		least;			/* units of a range; 0: there is one in each,
+								 * for they are few and differ */
 	int			most_ranges;	/* for each process; 0: any number */
 } VegoStageKind;
 
@@ -303,7 +313,9 @@ extern VegoStage vego_partition_order_near;
 extern uint32 vego_partition_stripe_count(const VegoPartition *build);
 extern VegoStage vego_partition_move_rows;
 extern void vego_partition_fill_leaves(VegoPartition *build, VegoWork *work);
-extern VegoStage vego_partition_cut_leaves;
+extern void vego_partition_list_parts(VegoPartition *build);
+extern VegoStage vego_partition_halve_parts;
+extern void vego_partition_list_halves(VegoPartition *build);
 extern void vego_partition_seat_members(VegoPartition *build, VegoWork *work);
 
 /* partition_candidates.c */

@@ -175,6 +175,7 @@ vego_graph_repair(VegoWorkbench *bench, const VegoNodeId *ids,
 
 			if (slots[i]->kind != VEGO_SLOT_LIVE)
 				continue;
+			CHECK_FOR_INTERRUPTS();
 			links[edit_count] = without_gone(bench, ids[i], slots[i], gone,
 											 arg);
 			if (!links[edit_count].wanted)
@@ -188,7 +189,6 @@ vego_graph_repair(VegoWorkbench *bench, const VegoNodeId *ids,
 		/* as they are now: without links to the gone, if the change was made */
 		for (int i = 0; i < edit_count; i++)
 			vego_nodes_read(nodes, edits[i].id, edited[i]);
-		CHECK_FOR_INTERRUPTS();
 	} while (edit_count > 0);
 	pfree(edited);
 	pfree(links);

@@ -33,6 +33,21 @@ vego_row_code(const VegoRows *rows, uint32 row)
 	return rows->codes + (size_t) row * rows->coder->code_bytes;
 }
 
+/* Of a long code, what is worth asking for: the processor then goes on itself. */
+#define VEGO_PREFETCHED_BYTES 1024
+
+/* Asks for a row before it is needed. */
+static inline void
+vego_row_prefetch(const VegoRows *rows, uint32 row)
+{
+	const uint8 *code = vego_row_code(rows, row);
+	int			bytes = Min(rows->coder->code_bytes, VEGO_PREFETCHED_BYTES);
+
+	for (int at = 0; at < bytes; at += 64)
+		__builtin_prefetch(code + at);
+	__builtin_prefetch(vego_row_factors(rows, row));
+}
+
 /* vego_code_distance by rows; the coder may differ in its metric. */
 static inline double
 vego_row_distance(const VegoRows *rows, const VegoCoder *coder,

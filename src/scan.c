@@ -11,7 +11,8 @@
  *	 rows			fetched: the exact distance
  *
  * A row is returned when neither a candidate nor the frontier can be nearer.
- * See src/README, "Exact order".
+ * What does not fit work_mem is sorted, candidates first and then, if need be,
+ * rows.  See src/README, "Exact order".
  */
 #include "postgres.h"
 
@@ -33,6 +34,7 @@
 #include "graph.h"
 #include "opclass.h"
 #include "options.h"
+#include "sorted.h"
 #include "value.h"
 
 /*
@@ -52,6 +54,9 @@
  */
 #define WALK_DEVIATIONS 3.5
 #define FLAT_DEVIATIONS 5.0
+
+/* Candidates and rows for which there is room from the start. */
+#define HEAP_START 128
 
 typedef struct VegoScan
 {
@@ -83,6 +88,8 @@ typedef struct VegoScan
 	VegoSlot   *candidate;		/* the one being fetched */
 	VegoHeap	candidates;		/* ids by bound */
 	VegoHeap	rows;			/* TIDs by exact distance */
+	VegoSorted *sorted_candidates;	/* all others, once the graph is left */
+	VegoSorted *sorted_rows;	/* all others, once none is to be fetched */
 	float		largest_error;	/* of the codes seen */
 	double		last_distance;
 	double		distance_before;	/* that, before the last row */
@@ -135,6 +142,78 @@ keeps_exact(const VegoScan *scan)
 	return scan->nodes->meta.exact != VEGO_EXACT_OFF;
 }
 
+/*
+ * A scan that goes on takes work_mem: half of it for what waits in heaps, and a
+ * quarter for either sort.  Heaps double, so half of theirs may be empty.
+ */
+static bool
+are_too_many(int64 waiting)
+{
+	return waiting * 2 * sizeof(VegoHeapItem) > (Size) work_mem * 1024 / 2;
+}
+
+/* Empties the heaps, and gives back what an earlier scan has made of them. */
+static void
+clear_heaps(VegoScan *scan)
+{
+	vego_heap_clear(&scan->candidates);
+	vego_heap_clear(&scan->rows);
+	if (are_too_many((scan->candidates.room + scan->rows.room +
+					  scan->search.spill.room) / 2))
+	{
+		vego_heap_shrink(&scan->candidates, HEAP_START);
+		vego_heap_shrink(&scan->rows, HEAP_START);
+		vego_heap_shrink(&scan->search.spill, HEAP_START);
+	}
+}
+
+static VegoSorted *
+begin_sort(VegoScan *scan)
+{
+	MemoryContext old = MemoryContextSwitchTo(scan->context);
+	VegoSorted *sorted = vego_sorted_begin(work_mem / 4);
+
+	MemoryContextSwitchTo(old);
+	return sorted;
+}
+
+static void
+end_sort(VegoSorted **sorted)
+{
+	if (*sorted)
+		vego_sorted_end(*sorted);
+	*sorted = NULL;
+}
+
+/* What waits in a heap, or in what all that waits is being sorted in. */
+static void
+keep(VegoHeap *heap, VegoSorted *sorted, double key, uint64 value)
+{
+	if (sorted)
+		vego_sorted_put(sorted, (VegoHeapItem) {key, value});
+	else
+		vego_heap_push(heap, key, value);
+}
+
+/* All that waits in a heap goes where it will be sorted. */
+static void
+move_items(VegoHeap *heap, VegoSorted *sorted)
+{
+	for (int64 i = 0; i < heap->count; i++)
+		vego_sorted_put(sorted, heap->items[i]);
+	vego_heap_shrink(heap, HEAP_START);
+}
+
+/* Of what has been sorted, the heap holds the first. */
+static void
+take_next(VegoHeap *heap, VegoSorted *sorted)
+{
+	VegoHeapItem item;
+
+	if (heap->count == 0 && vego_sorted_next(sorted, &item))
+		vego_heap_push(heap, item.key, item.value);
+}
+
 /* A search's live node becomes a candidate. */
 static void
 keep_candidate(void *arg, VegoNodeId id, double rank, const VegoSlot *slot)
@@ -148,10 +227,10 @@ keep_candidate(void *arg, VegoNodeId id, double rank, const VegoSlot *slot)
 	if (!(error >= 0.0f && error <= FLT_MAX))
 		error = 0.0f;
 	scan->largest_error = Max(scan->largest_error, error);
-	vego_heap_push(&scan->candidates,
-				   vego_query_bound(&scan->query, rank, error,
-									scan->search.all_met ? FLAT_DEVIATIONS :
-									WALK_DEVIATIONS), id);
+	keep(&scan->candidates, scan->sorted_candidates,
+		 vego_query_bound(&scan->query, rank, error,
+						  scan->search.all_met ? FLAT_DEVIATIONS :
+						  WALK_DEVIATIONS), id);
 }
 
 IndexScanDesc
@@ -207,8 +286,8 @@ open_scan(IndexScanDesc desc, VegoScan *scan)
 	vego_query_init(&scan->query, &scan->nodes->coder);
 	vego_search_init(&scan->search, scan->nodes, &scan->query,
 					 keep_candidate, scan);
-	vego_heap_init(&scan->candidates, 128);
-	vego_heap_init(&scan->rows, 128);
+	vego_heap_init(&scan->candidates, HEAP_START);
+	vego_heap_init(&scan->rows, HEAP_START);
 
 	scan->candidate = vego_nodes_new_slot(scan->nodes);
 	if (keeps_exact(scan))
@@ -230,18 +309,28 @@ static bool
 set_query(IndexScanDesc desc, VegoScan *scan)
 {
 	ScanKey		key = &desc->orderByData[0];
+	MemoryContext old;
 	VegoContents contents;
+	bool		ordered;
 
+	/* a nested loop may rescan a million times */
+	if (scan->query_value != 0)
+		pfree(DatumGetPointer(scan->query_value));
+	scan->query_value = 0;
 	if (key->sk_flags & SK_ISNULL)
 		return false;
 
 	scan->query_value =
 		PointerGetDatum(PG_DETOAST_DATUM_COPY(key->sk_argument));
+	old = MemoryContextSwitchTo(scan->row_context);
 	contents = scan->opclass->type->contents(scan->query_value);
 	if (contents.dims != scan->nodes->coder.dims)
 		vego_value_report_dims(desc->indexRelation, scan->nodes->coder.dims,
 							   "query", contents.dims);
-	return vego_query_set(&scan->query, &contents);
+	ordered = vego_query_set(&scan->query, &contents);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(scan->row_context);
+	return ordered;
 }
 
 static void
@@ -267,8 +356,9 @@ start_scan(IndexScanDesc desc, VegoScan *scan)
 		vego_nodes_refresh(scan->nodes);
 	if (scan->fetch)
 		table_index_fetch_reset(scan->fetch);
-	vego_heap_clear(&scan->candidates);
-	vego_heap_clear(&scan->rows);
+	clear_heaps(scan);
+	end_sort(&scan->sorted_candidates);
+	end_sort(&scan->sorted_rows);
 	scan->exhausted = false;
 	scan->largest_error = 0.0f;
 	scan->last_distance = -INFINITY;
@@ -354,9 +444,8 @@ keep_row(VegoScan *scan, Datum value, uint64 packed_tid)
 		DatumGetFloat8(FunctionCall2Coll(scan->distance, scan->collation,
 										 value, scan->query_value));
 
-	vego_heap_push(&scan->rows,
-				   isnan(distance) ? INFINITY : Min(distance, DBL_MAX),
-				   packed_tid);
+	keep(&scan->rows, scan->sorted_rows,
+		 isnan(distance) ? INFINITY : Min(distance, DBL_MAX), packed_tid);
 }
 
 /* The row in the slot gets its exact distance. */
@@ -453,27 +542,20 @@ take_back_last(VegoScan *scan)
 }
 
 /*
- * Goes on searching when what is known does not settle the next row: wider,
- * and once the graph is exhausted, through all blocks for what no link leads
- * to.
+ * Leaves the graph.  All nodes become candidates whose rows have not been
+ * fetched: those expanded, those that wait for it, and those not met, which a
+ * look at all blocks finds.
  */
 static void
-search_on(VegoScan *scan)
+sort_candidates(VegoScan *scan)
 {
-	MemoryContext old;
 	char	   *slots;
+	MemoryContext old;
 
-	if (vego_search_widen(&scan->search))
-	{
-		vego_search_run(&scan->search);
-		return;
-	}
+	scan->sorted_candidates = begin_sort(scan);
+	move_items(&scan->candidates, scan->sorted_candidates);
+	vego_search_forget(&scan->search);
 
-	if (scan->search.all_met)
-	{
-		scan->exhausted = true;
-		return;
-	}
 	old = MemoryContextSwitchTo(scan->context);
 	slots = palloc((size_t) scan->nodes->geometry.per_page *
 				   vego_nodes_slot_bytes(scan->nodes));
@@ -482,7 +564,30 @@ search_on(VegoScan *scan)
 		;
 	pfree(slots);
 	MemoryContextSwitchTo(old);
+	vego_sorted_arrange(scan->sorted_candidates);
 	scan->exhausted = true;
+}
+
+/*
+ * Goes on searching when what is known does not settle the next row: wider,
+ * until the graph is exhausted or memory is, then through all blocks.  A small
+ * index, of which all nodes have been met, is no more than memory for
+ * ef_search.
+ */
+static void
+search_on(VegoScan *scan)
+{
+	VegoSearch *search = &scan->search;
+	int64		waiting = search->spill.count + scan->candidates.count +
+		scan->rows.count;
+
+	if ((search->all_met || !are_too_many(waiting)) &&
+		vego_search_widen(search))
+		vego_search_run(search);
+	else if (search->all_met)
+		scan->exhausted = true;
+	else
+		sort_candidates(scan);
 }
 
 /*
@@ -514,6 +619,25 @@ searched_up_to(VegoScan *scan, double distance)
 		distance;
 }
 
+/*
+ * Fetches the rows of all candidates, because too many of them have bounds so
+ * near that they are needed to tell which row is next.
+ */
+static void
+sort_rows(IndexScanDesc desc, VegoScan *scan)
+{
+	scan->sorted_rows = begin_sort(scan);
+	move_items(&scan->rows, scan->sorted_rows);
+	while (scan->candidates.count > 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		fetch_candidate(scan, desc);
+		take_next(&scan->candidates, scan->sorted_candidates);
+	}
+	end_sort(&scan->sorted_candidates);
+	vego_sorted_arrange(scan->sorted_rows);
+}
+
 static bool
 next_ordered(IndexScanDesc desc, VegoScan *scan)
 {
@@ -521,9 +645,16 @@ next_ordered(IndexScanDesc desc, VegoScan *scan)
 
 	for (;;)
 	{
-		double		row = vego_heap_top(&scan->rows);
-		double		candidate = vego_heap_top(&scan->candidates);
+		double		row;
+		double		candidate;
 		VegoHeapItem item;
+
+		if (scan->sorted_candidates)
+			take_next(&scan->candidates, scan->sorted_candidates);
+		if (scan->sorted_rows)
+			take_next(&scan->rows, scan->sorted_rows);
+		row = vego_heap_top(&scan->rows);
+		candidate = vego_heap_top(&scan->candidates);
 
 		if (scan->rows.count == 0 && scan->candidates.count == 0 &&
 			scan->exhausted)
@@ -535,6 +666,11 @@ next_ordered(IndexScanDesc desc, VegoScan *scan)
 		}
 		if (scan->candidates.count > 0 && candidate <= row)
 		{
+			if (scan->sorted_candidates && are_too_many(scan->rows.count))
+			{
+				sort_rows(desc, scan);
+				continue;
+			}
 			CHECK_FOR_INTERRUPTS();
 			fetch_candidate(scan, desc);
 			continue;
@@ -581,6 +717,8 @@ vegoendscan(IndexScanDesc desc)
 {
 	VegoScan   *scan = desc->opaque;
 
+	end_sort(&scan->sorted_candidates);
+	end_sort(&scan->sorted_rows);
 	if (scan->fetch)
 	{
 		table_index_fetch_end(scan->fetch);

@@ -162,12 +162,13 @@ static void
 meet_nodes(VegoSearch *search, const VegoLink *links, int count)
 {
 	VegoVisited *visited = search->visited;
-	uint32		met = visited->count;
 	double		ranks[UINT8_MAX];
 	const VegoNodeId *fresh;
 	int			fresh_count;
+	uint32		met;
 
 	vego_visited_reserve(visited, count);
+	met = visited->count;
 	for (int i = 0; i < count; i++)
 	{
 		VegoNodeId	id = vego_link_id(links[i]);
@@ -419,6 +420,15 @@ vego_search_widen(VegoSearch *search)
 			(VegoHit) {item.key, (VegoNodeId) item.value, false};
 	}
 	return true;
+}
+
+void
+vego_search_forget(VegoSearch *search)
+{
+	for (int64 i = 0; i < search->spill.count; i++)
+		vego_visited_remove(search->visited,
+							(VegoNodeId) search->spill.items[i].value);
+	vego_heap_shrink(&search->spill, SPILL_START);
 }
 
 double

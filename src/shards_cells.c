@@ -250,9 +250,9 @@ find_pairs(VegoWork *work, const Batch *batch, const VegoColumns *cells,
 {
 	VegoBlocks *blocks = &work->blocks;
 
-	for (uint32 start = 0; start < batch->rows.count; start += VEGO_BLOCK_ROWS)
+	for (uint32 start = 0; start < batch->rows.count; start += blocks->height)
 	{
-		int			n = (int) Min(VEGO_BLOCK_ROWS, batch->rows.count - start);
+		int			n = (int) Min(blocks->height, batch->rows.count - start);
 
 		vego_blocks_gather(blocks, batch->numbers + start, n, panel, NULL);
 		vego_blocks_measure(blocks, panel, 0, n, cells, 2);
@@ -299,7 +299,7 @@ assign_rows(VegoShards *shards, VegoWork *work, const VegoColumns *cells,
 {
 	VegoRowStore *store = shards->store;
 	Size		row_bytes = vego_rowstore_row_bytes(shards->coder);
-	uint32		room = (uint32) Max(VEGO_BLOCK_ROWS,
+	uint32		room = (uint32) Max(work->blocks.height,
 									Min(BATCH_ROWS,
 										shards->options->memory / 16 / row_bytes));
 	ItemPointerData *tids = vego_allocate(room, sizeof(ItemPointerData));
@@ -309,7 +309,7 @@ assign_rows(VegoShards *shards, VegoWork *work, const VegoColumns *cells,
 	VegoPanel	panel;
 
 	batch_init(&batch, shards->coder, room);
-	vego_panel_init(&panel, &work->blocks, VEGO_BLOCK_ROWS);
+	vego_panel_init(&panel, &work->blocks, work->blocks.height);
 	work->blocks.rows = &batch.rows;
 	vego_rowstore_rewind(store);
 	for (uint32 row = 0; row < store->count; row += batch.rows.count)

@@ -161,6 +161,7 @@ bury_rows(VegoVacuum *vacuum)
 			Upper	   *upper = &vacuum->uppers[i];
 			BlockNumber block = vego_node_block(geometry, upper->id);
 
+			CHECK_FOR_INTERRUPTS();
 			if (upper->level != level || block == last ||
 				!vego_bitmap_has(&vacuum->dead, upper->down))
 				continue;
@@ -500,9 +501,12 @@ attach_nodes(VegoVacuum *vacuum)
 			vacuum->binders[entry[level]] = entry[level];
 		}
 	for (uint32 i = 0; i < vacuum->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		if (vego_bitmap_has(&vacuum->live, i) &&
 			vacuum->binders[i] != VEGO_NO_NODE)
 			join_groups(vacuum, i, vacuum->binders[i]);
+	}
 
 	for (uint32 i = 0; i < vacuum->count; i++)
 		if (vego_bitmap_has(&vacuum->live, i) &&
@@ -510,13 +514,16 @@ attach_nodes(VegoVacuum *vacuum)
 			attach_node(vacuum, i);
 
 	for (uint32 i = 0; i < vacuum->count; i++)
-		if (vego_bitmap_has(&vacuum->live, i) && !is_rooted(vacuum, i))
-		{
-			VegoNodeId	on_circle = find_circle(vacuum, i);
+	{
+		VegoNodeId	on_circle;
 
-			if (on_circle != VEGO_NO_NODE)
-				attach_node(vacuum, on_circle);
-		}
+		CHECK_FOR_INTERRUPTS();
+		if (!vego_bitmap_has(&vacuum->live, i) || is_rooted(vacuum, i))
+			continue;
+		on_circle = find_circle(vacuum, i);
+		if (on_circle != VEGO_NO_NODE)
+			attach_node(vacuum, on_circle);
+	}
 	pfree(vacuum->groups);
 	pfree(vacuum->rooted.words);
 }

@@ -158,7 +158,8 @@ vego_shape_choose(const char *what, const VegoIndexedType *type,
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("%s cannot have more than %d dimensions", what,
-						type->max_dims)));
+						type->max_dims),
+				 errhint("Index fewer dimensions.")));
 
 	m_ceiling = largest_m(&shape);
 	if (m_ceiling < VEGO_MIN_M)

@@ -19,6 +19,11 @@ vego_visited_reserve(VegoVisited *visited, uint32 more)
 {
 	uint64		room = Max(1024, visited->room);
 
+	if (visited->count > visited->size / 64)
+	{
+		visited->unlisted = true;
+		visited->count = 0;
+	}
 	while (room < (uint64) visited->count + more)
 		room *= 2;
 	if (room == visited->room)
@@ -50,12 +55,13 @@ vego_visited_cover(VegoVisited *visited, VegoNodeId id)
 void
 vego_visited_clear(VegoVisited *visited)
 {
-	if (visited->count > visited->size / 64)
+	if (visited->unlisted || visited->count > visited->size / 64)
 		memset(visited->words, 0, visited->size / 8);
 	else
 		for (uint32 i = 0; i < visited->count; i++)
 			visited->words[visited->ids[i] / 64] = 0;
 	visited->count = 0;
+	visited->unlisted = false;
 }
 
 static void

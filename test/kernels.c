@@ -1032,6 +1032,9 @@ test_marks_below(const VegoKernels *k, const Case *c)
 		if (count > 0 && memcmp(found, expected,
 								sizeof(int32_t) * count) != 0)
 			return fail(c, "wrong marks below %d", limit);
+		got = k->count_below(values, c->n, limit);
+		if (got != count)
+			return fail(c, "counted %d below %d, not %d", got, limit, count);
 	}
 	return NULL;
 }

@@ -206,6 +206,10 @@ typedef struct VegoKernels
 	int			(*marks_below) (const int32_t *marks, int count,
 								int32_t limit, int32_t *found);
 
+	/* How many marks are strictly below the limit? */
+	int			(*count_below) (const int32_t *marks, int count,
+								int32_t limit);
+
 	/*
 	 * Sorts marks, of which only VEGO_NO_MARK may be there more than once, in
 	 * time that grows with the square of count: meant for a hundred or two.

@@ -634,6 +634,7 @@ code_dots8(const uint8_t *a, const uint8_t *const b[4], int n,
 	{
 		VB			codes = vb_load(a + i);
 
+#pragma GCC unroll 4
 		for (int k = 0; k < 4; k++)
 			acc[k] = vi_dot_codes(acc[k], codes, vb_load(b[k] + i));
 		bias = vi_dot_bias(bias, codes);
@@ -642,10 +643,12 @@ code_dots8(const uint8_t *a, const uint8_t *const b[4], int n,
 	{
 		VB			codes = vb_load_part(a + i, n - i);
 
+#pragma GCC unroll 4
 		for (int k = 0; k < 4; k++)
 			acc[k] = vi_dot_codes(acc[k], codes, vb_load_part(b[k] + i, n - i));
 		bias = vi_dot_bias(bias, codes);
 	}
+#pragma GCC unroll 4
 	for (int k = 0; k < 4; k++)
 		acc[k] = vi_sub(acc[k], bias);
 	vi_sum_four(acc, dots);
@@ -769,6 +772,20 @@ marks_below(const int32_t *marks, int count, int32_t limit, int32_t *found)
 	return n;
 }
 
+static int
+count_below(const int32_t *marks, int count, int32_t limit)
+{
+	VI			limits = vi_set(limit);
+	int			n = 0;
+	int			i = 0;
+
+	for (; i + FLOAT_LANES <= count; i += FLOAT_LANES)
+		n += __builtin_popcount(vi_below(vi_load(marks + i), limits));
+	for (; i < count; i++)
+		n += marks[i] < limit;
+	return n;
+}
+
 /* The place of a mark is the number of those below it. */
 static void
 sort_marks(int32_t *marks, int count, int32_t *sorted)
@@ -781,12 +798,7 @@ sort_marks(int32_t *marks, int count, int32_t *sorted)
 		sorted[i] = VEGO_NO_MARK;
 	for (int i = 0; i < count; i++)
 	{
-		VI			mark = vi_set(marks[i]);
-		int			before = 0;
-
-		for (int j = 0; j < padded; j += FLOAT_LANES)
-			before += __builtin_popcount(vi_below(vi_load(marks + j), mark));
-		sorted[before] = marks[i];
+		sorted[count_below(marks, padded, marks[i])] = marks[i];
 	}
 }
 
@@ -818,6 +830,7 @@ const VegoKernels KERNEL_TABLE = {
 	.block_dots = block_dots,
 	.block_marks = block_marks,
 	.marks_below = marks_below,
+	.count_below = count_below,
 	.sort_marks = sort_marks,
 };
 

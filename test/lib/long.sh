@@ -7,7 +7,7 @@ repeat_isolation()
 {
 	local round rounds=${1:-50} before=$failed
 
-	cluster_start "shared_buffers = 256MB" "max_prepared_transactions = 10"
+	cluster_start "${settings[@]}"
 	for ((round = 1; round <= rounds && failed == before; round++))
 	do
 		run_isolation >"$WORKSPACE/round.log"
@@ -49,8 +49,7 @@ run_parts()
 		case $part in
 			kernels) run_kernels ;;
 			regress | isolation)
-				cluster_start "shared_buffers = 256MB" \
-					"max_prepared_transactions = 10" "max_wal_size = 4GB"
+				cluster_start "${settings[@]}"
 				run_$part
 				cluster_stop
 				rm -rf "$WORKSPACE/data" ;;

@@ -331,6 +331,7 @@ $session->query_safe('RESET vego.ef_search');
 foreach my $inspection (
 	[ 'check', q{SELECT count(*) FROM generate_series(1, 40) i,
 		LATERAL vego_check('items_v', i > 0)} ],
+	[ 'recall', q{SELECT sum(vego_recall('items_v', 100 + 0 * i)) FROM generate_series(1, 40) i} ],
 	[ 'statistics', q{SELECT count(vego_stats(('items_v' || left(i::text, 0))::regclass))
 		FROM generate_series(1, 1000) i} ])
 {

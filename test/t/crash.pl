@@ -20,6 +20,10 @@ my $writers = 8;
 my $base_rows = 8_000;
 my $ids_per_writer = 100_000;
 
+# Queries that recall is measured with, and how far it may be below that of a
+# fresh index: 100 queries tell two indexes apart to some 0.004 only.
+my ($queries, $tolerance) = long_run() ? (400, 0.01) : (100, 0.02);
+
 test_seed();
 my $node = new_vego_node('crash', conf => <<'CONF');
 shared_buffers = 32MB
@@ -206,16 +210,16 @@ sub check_everything
 		"$rows|$rows|$rows", "$name: the index finds every row, once");
 
 	# a fresh index on the same rows, for comparison only
-	my ($lived, $fresh) = split /\n/, $node->safe_psql('postgres', q{
+	my ($lived, $fresh) = split /\n/, $node->safe_psql('postgres', qq{
 		SELECT test_recall('items', '<->', 10, 100)
-			FROM test_truth('items', '<->', 100, 10);
+			FROM test_truth('items', '<->', $queries, 10);
 		BEGIN;
 		DROP INDEX items_v;
 		CREATE INDEX fresh_v ON items USING vego_hnsw (v vector_l2_ops);
 		SELECT test_recall('items', '<->', 10, 100);
 		ROLLBACK});
 
-	cmp_ok($lived, '>=', $fresh - 0.01,
+	cmp_ok($lived, '>=', $fresh - $tolerance,
 		sprintf '%s: recall %.4f is that of a fresh index, %.4f',
 		$name, $lived, $fresh);
 	return;

@@ -458,7 +458,8 @@ for (my $left = $mutations; $left > 0; $left -= $at_once)
 note(sprintf '%-20s %4d of %4d found', $_, $found_of_class{$_} // 0, $of_class{$_})
   foreach sort keys %of_class;
 diag("$number mutations, $meaningful of which change the meaning, $found found");
-cmp_ok($found, '>=', 0.99 * $meaningful, 'those that change the meaning are found');
+# of a few hundred, chance may let more than one in a hundred be among the few
+cmp_ok($found, '>=', 0.99 * $meaningful - 2, 'those that change the meaning are found');
 unlike(slurp_file($node->logfile), qr/PANIC|was terminated by signal|TRAP:/,
 	'no crash');
 $node->stop;

@@ -145,7 +145,7 @@ sub go_wrong
 # The level of a row, which follows from its place in the table, as vego has it.
 sub level_of
 {
-	my ($offset) = @_;
+	my ($offset, $block) = @_;
 	my $level = 0;
 	my $scramble = sub {
 		my ($h) = @_;
@@ -156,7 +156,7 @@ sub level_of
 		$h = ($h * 0xc2b2ae35) & 0xffffffff;
 		return $h ^ $h >> 16;
 	};
-	my $dice = $scramble->($offset);
+	my $dice = $scramble->(($block // 0) * 293 + $offset);
 
 	while ($dice % 32 == 0)
 	{
@@ -218,9 +218,61 @@ sub test_self_link
 	return;
 }
 
+# An insert that makes an entry of a higher level: whichever record is its last,
+# no node is above the entry, and the index can be used.
+sub test_higher_entry
+{
+	my ($offset) = grep { level_of($_) == 1 } 2 .. 200;
+	my ($block, $high_offset) = map { @$_ } grep { level_of($_->[1], $_->[0]) == 2 }
+	  map { my $block = $_; map { [ $block, $_ ] } 2 .. 200 } 1 .. 9;
+
+	$node->safe_psql('postgres', q{
+		CREATE TABLE taller (id int, v vector(8));
+		CREATE INDEX taller_v ON taller USING vego_hnsw (v vector_l2_ops);
+		CREATE FUNCTION fill_to(place tid) RETURNS void LANGUAGE plpgsql AS $$
+		DECLARE
+			last tid := '(0,0)';
+		BEGIN
+			WHILE last < place LOOP
+				INSERT INTO taller VALUES (0, NULL) RETURNING ctid INTO last;
+			END LOOP;
+		END $$});
+	foreach my $record ('node 1', 'node 2', 'node 3', 'entry 1')
+	{
+		foreach my $when (qw(before after))
+		{
+			my $name = "higher entry, $when $record";
+			my $session;
+
+			$node->safe_psql('postgres', "
+				TRUNCATE taller;
+				INSERT INTO taller SELECT i, narrow(i) FROM generate_series(1, 5) i;
+				SELECT fill_to('(0,@{[ $offset - 1 ]})');
+				INSERT INTO taller VALUES (6, narrow(6));
+				SELECT fill_to('($block,@{[ $high_offset - 1 ]})')");
+			$session = start_session("error $when $record",
+				'INSERT INTO taller VALUES (7, narrow(7))');
+			$session->{run}->finish;
+			like($session->{stderr}, qr/ERROR:  vego.failure/,
+				"$name: the place was met");
+			is($node->safe_psql('postgres',
+					q{SELECT entry_level FROM vego_stats('taller_v')}),
+				"$when $record" eq 'after entry 1' ? 2 : 1, "$name: the level");
+			is(index_findings($node, 'taller_v', 'error'), '',
+				"$name: the index is clean");
+			$node->safe_psql('postgres', '
+				INSERT INTO taller SELECT i, narrow(i) FROM generate_series(8, 20) i');
+			is(index_findings($node, 'taller_v', 'error'), '',
+				"$name: and after it has been written on");
+		}
+	}
+	return;
+}
+
 is(join(' ', grep { !exists $reached_by{$_} } @records), '',
 	'something reaches each kind of record');
 test_self_link();
+test_higher_entry();
 foreach my $round (1 .. $rounds)
 {
 	foreach my $record (@records)

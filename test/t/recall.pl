@@ -12,9 +12,10 @@ use VegoTest;
 my $generations = rounds(5, 20);
 my $copies = rounds(20_000, 100_000);
 
-# Recall of one index way may be this much below that of another; 200 queries
-# tell them apart to some 0.005.
-my $tolerance = 0.01;
+# Recall of one index may be this much below that of another.  200 queries tell
+# them apart to some 0.004, and another processor, which rounds otherwise, makes
+# others; the long run asks more, and for more.
+my ($queries, $tolerance) = long_run() ? (1000, 0.01) : (200, 0.02);
 my @widths = (40, 100, 200);
 
 my $node = new_vego_node('recall', conf => 'shared_buffers = 256MB');
@@ -59,8 +60,8 @@ foreach my $case (
 {
 	my ($class, $op, $bits, $floors) = @$case;
 
-	# a build lets every row choose beacons among the longest of all
-	my $below_built = $op eq '<#>' ? 0.015 : $tolerance;
+	# a build sees all rows, an insert those before it
+	my $below_built = $tolerance + 0.005;
 	my $name = "$class, $bits bits";
 
 	$node->safe_psql('postgres', qq{
@@ -72,7 +73,7 @@ foreach my $case (
 			WITH (bits = $bits);
 		INSERT INTO filled SELECT * FROM part;
 		VACUUM ANALYZE filled});
-	make_truth($node, 'part', op => $op);
+	make_truth($node, 'part', op => $op, queries => $queries);
 	my @built = recalls('part', $op);
 	my @inserted = recalls('filled', $op);
 
@@ -89,7 +90,7 @@ sub as_good_as_fresh
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 
 	index_is_clean($node, 'items_v', $name);
-	make_truth($node, 'items');
+	make_truth($node, 'items', queries => $queries);
 	my @found = recalls('items', '<->');
 	my $bytes = $node->safe_psql('postgres',
 		q{SELECT pg_relation_size('items_v')});
@@ -151,8 +152,7 @@ foreach my $generation (1 .. $generations)
 }
 
 # all rows have come by inserts now, among rows of which some had gone
-my $growth = as_good_as_fresh("$generations generations", 0.015);
-
+my $growth = as_good_as_fresh("$generations generations", $tolerance + 0.005);
 
 diag(sprintf 'size after %d generations: %.3f of a fresh index', $generations, $growth);
 cmp_ok($growth, '<=', 1.25, "$generations generations: the index has not grown");

@@ -249,7 +249,11 @@ sub private_bytes
 }
 
 # What doing something many times leaves behind in a session and transaction
-# that has done it a few times before.
+# that has done it a few times before.  And what one statement holds at its end
+# beyond what it held when it had done it a few times: memory_at sees to it that
+# both are noted, since what a statement wastes goes when it ends.
+my $within = "SELECT current_setting('test.last')::bigint - current_setting('test.first')::bigint";
+
 sub growth_of
 {
 	my ($function, $times) = @_;
@@ -260,29 +264,64 @@ sub growth_of
 
 	$session->set_query_timer_restart;
 	$session->query_safe("SET enable_seqscan = off; BEGIN; SELECT $function(2000)");
+	# what grows with the index comes in steps, and seldom later
+	$session->query_safe("SELECT $function($tenth)") foreach 1 .. 4;
 	$before = private_bytes($pid);
 	$session->query_safe("SELECT $function($tenth)") foreach 1 .. 10;
 	my $growth = private_bytes($pid) - $before;
+	my $held = $session->query_safe($within);
 	$session->query_safe('ROLLBACK');
 	$session->quit;
-	return $growth;
+	return ($growth, $held);
 }
 
+# A query that is another one for each i, so that no join keeps its answers.
 $node->safe_psql('postgres', q{
 	CREATE TABLE queries AS SELECT i, test_vector(-i) AS q FROM generate_series(1, 64) i;
-	CREATE FUNCTION rescan(times int) RETURNS bigint LANGUAGE sql AS $$
-		SELECT sum(id) FROM queries, generate_series(1, times / 64), LATERAL
-			(SELECT id FROM items ORDER BY v <-> q LIMIT 1) x $$;
+	CREATE FUNCTION memory_at(i int, times int) RETURNS boolean LANGUAGE plpgsql AS $$
+	BEGIN
+		IF i IN (times / 10, times) THEN
+			PERFORM set_config(CASE i WHEN times THEN 'test.last' ELSE 'test.first' END,
+				(SELECT sum(total_bytes)::text FROM pg_backend_memory_contexts), false);
+		END IF;
+		RETURN true;
+	END $$;
+	CREATE FUNCTION rescan(times int) RETURNS bigint LANGUAGE sql
+	SET enable_material = off SET enable_memoize = off AS $$
+		SELECT sum(x.id) FROM generate_series(1, times) n, LATERAL
+			(SELECT id FROM items ORDER BY v <-> (SELECT q FROM queries WHERE i = n % 64 + 1) LIMIT 1) x
+		WHERE memory_at(n, times) $$;
 	CREATE FUNCTION insert_more(times int) RETURNS void LANGUAGE sql AS $$
-		INSERT INTO items SELECT id, test_vector(id)
-		FROM (SELECT nextval('ids') AS id FROM generate_series(1, times)) x $$});
+		INSERT INTO items SELECT nextval('ids') AS id, test_vector(currval('ids'))
+		FROM generate_series(1, times) n WHERE memory_at(n, times) $$});
 foreach my $case ([ 'rescans', 'rescan', $rescans ], [ 'inserts', 'insert_more', $inserts ])
 {
 	my ($name, $function, $times) = @$case;
-	my $growth = growth_of($function, $times);
+	my ($growth, $held) = growth_of($function, $times);
 
-	note("$times $name: $growth bytes");
+	note("$times $name: $growth bytes; within a statement $held");
 	cmp_ok($growth, '<', 1024 * 1024, "$times $name take no more memory than a few");
+	cmp_ok($held, '<', 128 * 1024, "$name: nor do many in one statement");
+}
+foreach my $kind (
+	[ 'halfvec', 'v::halfvec(128) <-> q::halfvec(128)' ],
+	[ 'sparsevec', 'v::sparsevec(128) <=> q::sparsevec(128)' ],
+	[ 'bit', 'binary_quantize(v)::bit(128) <~> binary_quantize(q)::bit(128)' ])
+{
+	my ($name, $order) = @$kind;
+
+	$order =~ s/\bq\b/(SELECT q FROM queries WHERE i = n % 64 + 1)/;
+	my $held = $node->safe_psql('postgres', qq{
+		SET enable_seqscan = off;
+		SET enable_material = off;
+		SET enable_memoize = off;
+		SELECT FROM (SELECT count(x.id) FROM generate_series(1, 2000) n,
+			LATERAL (SELECT id FROM items ORDER BY $order LIMIT 1) x
+			WHERE memory_at(n, 2000)) y;
+		$within});
+
+	$held =~ s/^\s+//;
+	cmp_ok($held, '<', 128 * 1024, "rescans by $name: nor do many in one statement");
 }
 
 # A scan of the whole index, and one as wide as can be.
