@@ -224,6 +224,20 @@ choose_again(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 	return result;
 }
 
+/* What is binding stays, so a node that has nothing else takes no more. */
+static bool
+takes_no_more(const VegoNodes *nodes, const VegoSlot *slot)
+{
+	const VegoLink *links = vego_slot_links(&nodes->geometry, slot);
+
+	if (slot->degree < nodes->geometry.capacity)
+		return false;
+	for (int i = 0; i < slot->degree; i++)
+		if (!vego_link_is_binding(links[i]))
+			return false;
+	return true;
+}
+
 /* The links of a node with one more, if it wants it. */
 static VegoLinks
 with_link(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
@@ -246,6 +260,8 @@ with_link(VegoNodes *nodes, const VegoSlot *target, VegoLink newcomer,
 		return result;
 	}
 
+	if (takes_no_more(nodes, target))
+		return result;
 	if (target->degree == nodes->geometry.capacity)
 		return choose_again(nodes, target, newcomer, factors, code);
 

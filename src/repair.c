@@ -4,9 +4,13 @@
  */
 #include "postgres.h"
 
+#include "common/hashfn.h"
 #include "miscadmin.h"
 
 #include "links.h"
+
+/* A tree that is wide where it is full has its ends nearer than that. */
+#define MOST_STEPS_DOWN 64
 
 /*
  * The candidates for a node's links in place of those that are gone.  Its other
@@ -245,6 +249,47 @@ binds_now(VegoNodes *nodes, VegoNodeId binder_id, VegoSlot *binder,
 						  vego_slot_code(&nodes->geometry, slot));
 }
 
+/* One of the nodes that a node binds, by chance; VEGO_NO_NODE if there is none. */
+static VegoNodeId
+bound_by(const VegoNodes *nodes, const VegoSlot *binder, uint32 dice)
+{
+	const VegoLink *links = vego_slot_links(&nodes->geometry, binder);
+
+	for (int i = 0; i < binder->degree; i++)
+	{
+		VegoLink	link = links[(dice + i) % binder->degree];
+
+		if (vego_link_is_binding(link))
+			return vego_link_id(link);
+	}
+	return VEGO_NO_NODE;
+}
+
+/*
+ * From a node down the binding links, to the first that takes one more.  Where
+ * a node takes none, since all it has is binding, there are as many below it,
+ * which were as near to it as this one: that is how many rows alike hang.  Down
+ * a tree so wide it is not far to an end, which has room.
+ */
+static VegoNodeId
+attach_below(VegoNodes *nodes, VegoNodeId at, VegoNodeId id,
+			 const VegoSlot *slot, VegoFilter allowed, void *arg)
+{
+	VegoSlot   *target = vego_nodes_new_slot(nodes);
+
+	for (int step = 0; step < MOST_STEPS_DOWN; step++)
+	{
+		if (at == VEGO_NO_NODE || at == id || !allowed(arg, at))
+			break;
+		if (binds_now(nodes, at, target, slot, id))
+			return at;
+		if (target->kind != VEGO_SLOT_LIVE || target->level != slot->level)
+			break;
+		at = bound_by(nodes, target, murmurhash32(id + step));
+	}
+	return VEGO_NO_NODE;
+}
+
 VegoNodeId
 vego_graph_attach(VegoWorkbench *bench, VegoNodeId id, const VegoSlot *slot,
 				  VegoFilter allowed, void *arg, int ef_construction)
@@ -269,6 +314,14 @@ vego_graph_attach(VegoWorkbench *bench, VegoNodeId id, const VegoSlot *slot,
 		if (binds_now(nodes, neighbour, target, slot, id))
 			return neighbour;
 	}
+	if (slot->degree > 0)
+	{
+		VegoNodeId	below = attach_below(nodes, vego_link_id(links[0]), id,
+										 slot, allowed, arg);
+
+		if (below != VEGO_NO_NODE)
+			return below;
+	}
 
 	/*
 	 * From the entry's own slot on the level, since what hangs from it is what
@@ -287,17 +340,26 @@ vego_graph_attach(VegoWorkbench *bench, VegoNodeId id, const VegoSlot *slot,
 						 entry[slot->level]);
 	do
 	{
+		VegoNodeId	nearest = VEGO_NO_NODE;
+		VegoNodeId	below;
+
 		vego_search_run(search);
 		vego_copies_sort(&copies, tried);
 		for (; tried < copies.count; tried++)
 		{
 			VegoCopy	   *copy = &copies.items[tried];
 
-			if (copy->id != id && allowed(arg, copy->id) &&
-				binds_now(nodes, copy->id, target, slot, id))
-				return copy->id;
 			pfree(copy->slot);
+			if (copy->id == id || !allowed(arg, copy->id))
+				continue;
+			if (binds_now(nodes, copy->id, target, slot, id))
+				return copy->id;
+			if (nearest == VEGO_NO_NODE)
+				nearest = copy->id;
 		}
+		below = attach_below(nodes, nearest, id, slot, allowed, arg);
+		if (below != VEGO_NO_NODE)
+			return below;
 	} while (vego_search_widen(search));
 	return VEGO_NO_NODE;
 }

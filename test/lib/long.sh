@@ -38,7 +38,7 @@ build_again()
 }
 
 # Parts of the short run, against a vego that was built otherwise: all of these,
-# or those that only= names.
+# or those that only= names.  $after_part, if it is set, is called after each.
 run_parts()
 {
 	local part
@@ -55,6 +55,7 @@ run_parts()
 				rm -rf "$WORKSPACE/data" ;;
 			*) run_tap "$SOURCES/test/$part" ;;
 		esac
+		${after_part:-}
 	done
 }
 
@@ -100,11 +101,13 @@ sanitized_parts()
 {
 	run_parts t/input.pl
 	local -a test_environment=("${short_environment[@]}")
-	run_parts kernels regress t/damage.pl t/mutations.pl
+	run_parts kernels regress isolation t/damage.pl t/mutations.pl t/order.pl \
+		t/concurrent.pl
 }
 
-# The kernels, values from outside, regression tests and damage against a vego
-# that watches every access: what these show then is that there was no report.
+# The kernels, values from outside, regression tests and specs, damage, and much at
+# once, against a vego that watches every access: what these show then is that
+# there was no report.
 run_sanitized()
 {
 	local sanitizer_reports=$WORKSPACE/sanitizer
@@ -174,6 +177,13 @@ run_analysis()
 	analyse gcc gcc -O2 -fanalyzer -c
 }
 
+# What this run has counted so far, in place of what it had counted before.
+collect_counts()
+{
+	(cd "$SOURCES" && perl "$tool" collect) >"$counted.new" &&
+		mv "$counted.new" "$counted"
+}
+
 # Which lines and branches of src/ the tests go through, in the rounds of the
 # short run.  What is counted does not depend on how well it is compiled, but at
 # -O0 kernels take an hour.
@@ -183,16 +193,16 @@ run_coverage()
 	local -a test_environment=("${short_environment[@]}")
 	local kernel_options="-O1 --coverage" kernels='src/simd/*.o'
 	local tool=$SOURCES/test/lib/coverage.pl
+	local counted=$folder/$(date +%s)-$$.counts after_part=collect_counts
 
 	if ! build_with -O1 -fno-inline --coverage
 	then
 		fails "coverage: does not build"
 		return
 	fi
+	mkdir -p "$folder"
 	run_parts kernels regress isolation \
 		$(cd "$SOURCES/test" && printf '%s\n' t/*.pl)
-	mkdir -p "$folder"
-	(cd "$SOURCES" && perl "$tool" collect) >"$folder/$(date +%s)-$$.counts"
 	(cd "$SOURCES" && perl "$tool" report "$folder"/*.counts) >"$sum"
 	case $? in
 		0) passes "coverage: $(tail -n 1 "$sum")" ;;

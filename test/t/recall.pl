@@ -272,6 +272,19 @@ $node->safe_psql('postgres', q{
 	INSERT INTO equals SELECT -i, test_vector(7) FROM generate_series(1, 2000) i});
 equals_are_found('equal rows, more inserted');
 
+# An insert does not go through all of them to find one that has room: it looks
+# at what its search is wide, and at a few more.
+my ($before, $after) = split /\n/, $node->safe_psql('postgres', q{
+	TRUNCATE equals;
+	INSERT INTO equals SELECT i, v FROM generate_series(1, 6000) i, test_vector(7) v;
+	SELECT expanded FROM vego_stats('equals_v');
+	INSERT INTO equals SELECT -i, v FROM generate_series(1, 2000) i, test_vector(7) v;
+	SELECT expanded FROM vego_stats('equals_v')});
+my $looked_at = ($after - $before) / 2000;
+diag(sprintf '%.1f nodes expanded for each equal row inserted', $looked_at);
+cmp_ok($looked_at, '<=', 2 * 96, 'equal rows: an insert looks at few');
+equals_are_found('equal rows, all inserted');
+
 # Other types: three quarters go.
 $node->safe_psql('postgres', q{
 	CREATE TABLE halves AS SELECT id, v::halfvec(128) AS v FROM whole WHERE id <= 4000;
