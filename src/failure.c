@@ -7,6 +7,7 @@
 #include <zstd.h>
 
 #include "access/xlog.h"
+#include "access/xlog_internal.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "utils/guc.h"
@@ -82,11 +83,27 @@ vego_failure_init(void)
 							assign_failing_allocation, NULL);
 }
 
+/*
+ * Where the last record ends.  The next one begins behind the header of a page,
+ * if that is where it comes; nothing has been written so far as that.
+ */
+static XLogRecPtr
+end_of_wal(void)
+{
+	XLogRecPtr	end = GetXLogInsertRecPtr();
+
+	if (XLogSegmentOffset(end, wal_segment_size) == SizeOfXLogLongPHD)
+		end -= SizeOfXLogLongPHD;
+	else if (end % XLOG_BLCKSZ == SizeOfXLogShortPHD)
+		end -= SizeOfXLogShortPHD;
+	return end;
+}
+
 static void
 end_server(void)
 {
 	/* what is on disk is then known to the last record */
-	XLogFlush(GetXLogInsertRecPtr());
+	XLogFlush(end_of_wal());
 	elog(PANIC, "vego.failure: %s", guc_failure);
 }
 
