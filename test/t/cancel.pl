@@ -54,6 +54,9 @@ my $recall = recall($node, 'items', 100);
 
 my $session = $node->background_psql('postgres', on_error_stop => 0);
 my $control = $node->background_psql('postgres', on_error_stop => 1);
+
+# what ends a session that hangs is for each statement, not for all of them
+$_->set_query_timer_restart foreach $session, $control;
 my $pid = $session->query_safe('SELECT pg_backend_pid()');
 
 # In the long run somebody keeps each of two cores busy.
@@ -85,6 +88,7 @@ sub cancel_after
 	my $timeout = int($seconds * 1000) || 1;
 	my $wanted = $how =~ /^phase (.*)/ ? $1 : '';
 
+	$session->{timeout}->start;
 	$session->{stdout} = '';
 	$session->{stderr} = '';
 	$session->{stdin} .= "SET statement_timeout = $timeout;\n"
